@@ -1,0 +1,1 @@
+//! Builds slots and disk images without root.

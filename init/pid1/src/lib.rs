@@ -1,0 +1,1 @@
+//! PID 1 and the initrd stage: boot, mounts, supervision, shutdown.

@@ -1,0 +1,1 @@
+//! Links, addresses, service programs, DNS and ingress from plain structs.

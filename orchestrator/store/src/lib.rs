@@ -1,0 +1,1 @@
+//! Durable store: append log, checkpoints, replica, revisions.

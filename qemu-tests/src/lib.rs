@@ -1,0 +1,1 @@
+//! Owns QEMU: machines, serial markers, disk faults.
