@@ -123,7 +123,7 @@ mod tests {
     proptest! {
         #[test]
         fn messages_round_trip(reason in "[a-z ]{0,400}") {
-            for message in [Message::Alive, Message::Ready, Message::Reboot(reason.clone())] {
+            for message in [Message::Alive, Message::Ready, Message::Reboot(reason)] {
                 prop_assert_eq!(Message::decode(message.encode().as_bytes()), Ok(message));
             }
         }
