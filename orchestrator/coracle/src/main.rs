@@ -1,2 +1,35 @@
-//! `coracle`.
-fn main() {}
+//! `coracle`: the orchestrator and the verbs a user types. Here is only the assembly; every part lives in a crate.
+
+mod cli;
+mod embedded;
+mod heartbeat;
+mod process;
+mod self_check;
+mod server;
+mod shutdown;
+mod sys;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let command = cli::Cli::parse().command;
+    let outcome = match command {
+        cli::Command::Server(arguments) => server::run(&arguments),
+        cli::Command::Version => version::print(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("coracle: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes on one line; printed here and nowhere else.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

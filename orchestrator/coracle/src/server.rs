@@ -1,0 +1,112 @@
+//! `coracle server`: assembles the parts of the orchestrator and runs them until a signal.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use coracle_apiserver::health::Checks;
+use coracle_apiserver::identity::ServingIdentity;
+use coracle_apiserver::server::Server;
+use coracle_contract::heartbeat::Message;
+use coracle_contract::marker::Marker;
+use rustls::pki_types::CertificateDer;
+
+use crate::heartbeat::Heartbeat;
+use crate::shutdown::Shutdown;
+use crate::{cli, self_check};
+
+/// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
+const WORKERS: usize = 2;
+
+/// Runs the server of this machine until SIGTERM or SIGINT.
+pub(crate) fn run(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
+    let mut shutdown = Shutdown::register()?;
+    let heartbeat = Heartbeat::from_environment()?;
+
+    let mut checks = Checks::default();
+    checks.add("ping", true);
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let identity = ServingIdentity::generate(&["localhost", "kubernetes", "kubernetes.default"], &loopback)?;
+    let authority = identity.authority.clone();
+    let address = SocketAddr::new(arguments.bind_address, arguments.https_listen_port);
+    let server = Server::bind(address, identity, checks).await?;
+    let address = server.address();
+    say(&Marker::new("serving").with("address", address));
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(async {
+        // A dropped sender means the same as a sent stop.
+        let _ = stopped.await;
+    }));
+
+    let signal = tokio::select! {
+        signal = shutdown.wait() => signal,
+        error = prove_ready(reachable(address), authority, heartbeat.as_ref()) => return Err(error),
+    };
+    tracing::info!(signal, "shutting down");
+    // A receiver that is gone means that the server ended by itself; joining it says why.
+    let _ = stop.send(());
+    serving.await?;
+    Ok(())
+}
+
+/// Beats from the start, says ready once the own listener has answered, and returns only with the reason for which
+/// this process should end.
+async fn prove_ready(
+    address: SocketAddr,
+    authority: CertificateDer<'static>,
+    heartbeat: Option<&Heartbeat>,
+) -> Box<dyn Error> {
+    let beating = async {
+        match heartbeat {
+            Some(heartbeat) => heartbeat.beat().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(beating);
+    tokio::select! {
+        error = &mut beating => return error.into(),
+        ready = announce_ready(address, authority, heartbeat) => if let Err(error) = ready {
+            return error;
+        },
+    }
+    beating.await.into()
+}
+
+async fn announce_ready(
+    address: SocketAddr,
+    authority: CertificateDer<'static>,
+    heartbeat: Option<&Heartbeat>,
+) -> Result<(), Box<dyn Error>> {
+    let answer = self_check::ready(address, authority).await?;
+    say(&Marker::new("readyz").with("status", answer.status.as_u16()).with("body", answer.body.trim_end()));
+    if !answer.status.is_success() {
+        return Err(format!("/readyz answered {}", answer.status).into());
+    }
+    if let Some(heartbeat) = heartbeat {
+        heartbeat.say(&Message::Ready)?;
+    }
+    Ok(())
+}
+
+/// Prints a marker in one write, so that no other line can come between. A console that is gone is no reason to stop
+/// serving.
+fn say(marker: &Marker) {
+    let _ = std::io::stdout().write_all(format!("{marker}\n").as_bytes());
+}
+
+/// An address at which this process reaches its own listener.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
