@@ -1,1 +1,29 @@
-//! Owns QEMU: machines, serial markers, disk faults.
+//! Owns QEMU: machine kinds, disks, forwarded ports, console and event record, faults, and the end of every guest.
+//!
+//! A test is a [`lab::scenario`]: it prepares disks, starts a [`guest::Guest`] and waits for what the guest says, always
+//! for an event and always with a bound. No guest outlives its test. This crate knows the device only through
+//! `coracle-contract` (markers) and `coracle-slots` (disk formats); it must never depend on PID 1, the orchestrator or
+//! the image builder, because it judges them from outside.
+
+pub mod acceleration;
+pub mod bare;
+pub mod command_line;
+pub mod disk;
+pub mod error;
+pub mod guest;
+pub mod image;
+pub mod lab;
+pub mod ledger;
+pub mod lock;
+pub mod machine;
+pub mod pattern;
+mod probe;
+mod process;
+mod qmp;
+pub mod record;
+mod sys;
+pub mod version;
+
+pub use error::{Error, Result};
+pub use guest::Guest;
+pub use lab::{Lab, scenario};
