@@ -12,6 +12,7 @@
     unsafe_code
 )]
 
+pub mod boot_state;
 pub mod footer;
 pub mod gpt;
 pub mod layout;
