@@ -13,6 +13,7 @@
 )]
 
 pub mod boot_state;
+pub mod fat;
 pub mod footer;
 pub mod gpt;
 pub mod layout;
