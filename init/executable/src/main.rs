@@ -1,2 +1,77 @@
 //! `coracle-init`: one small static executable with several duties, chosen by its name and its first argument.
-fn main() {}
+//!
+//! As process 1 it is the initrd stage (`/init`) or the init of the running system (`/sbin/init`); as `modprobe` it is
+//! the kernel's module helper. It only dispatches; the duties are in `coracle-pid1`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// What this start is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    /// Process 1 in the initrd.
+    Initrd,
+    /// Process 1 in the slot's root.
+    System,
+    /// The kernel's module helper.
+    Modprobe,
+    /// Print the version.
+    Version,
+    /// Say what this program is.
+    Usage,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args();
+    let name = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match duty(&name, rest.first().map(String::as_str), std::process::id() == 1) {
+        Duty::Initrd => coracle_pid1::initrd_main(),
+        Duty::System => coracle_pid1::system_main(),
+        Duty::Modprobe if coracle_pid1::modprobe_main(rest.into_iter()) => ExitCode::SUCCESS,
+        Duty::Modprobe => ExitCode::FAILURE,
+        Duty::Version => print(concat!("coracle-init ", env!("CARGO_PKG_VERSION"), "\n"), ExitCode::SUCCESS),
+        Duty::Usage => print("coracle-init is started by the kernel; see docs/root-contract.md\n", ExitCode::from(2)),
+    }
+}
+
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn duty(name: &str, argument: Option<&str>, is_process_1: bool) -> Duty {
+    let base = name.rsplit('/').next().unwrap_or_default();
+    match (base, argument) {
+        ("modprobe", _) => Duty::Modprobe,
+        (_, Some("--version")) => Duty::Version,
+        _ if !is_process_1 => Duty::Usage,
+        // The kernel starts `/init` of an initrd; every other name is the init of a root file system.
+        _ if name == "/init" => Duty::Initrd,
+        _ => Duty::System,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_argument_and_process_id_choose_the_duty() {
+        for (name, argument, first, want) in [
+            ("/init", None, true, Duty::Initrd),
+            ("/init", Some("splash"), true, Duty::Initrd),
+            ("/sbin/init", None, true, Duty::System),
+            ("/sbin/modprobe", Some("-q"), false, Duty::Modprobe),
+            ("modprobe", Some("--version"), false, Duty::Modprobe),
+            ("coracle-init", Some("--version"), false, Duty::Version),
+            ("coracle-init", None, false, Duty::Usage),
+            ("/init", None, false, Duty::Usage),
+            ("", None, false, Duty::Usage),
+        ] {
+            assert_eq!(duty(name, argument, first), want, "{name} {argument:?} {first}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! STATE and DATA: the partition table grown, file systems made once, checked at every boot, mounted.
+
+pub(crate) mod execute;
+pub(crate) mod plan;
+pub(crate) mod superblock;
