@@ -6,6 +6,11 @@ use crate::error::{Error, Result};
 use crate::process;
 use std::path::{Path, PathBuf};
 
+/// GPT, FAT and footers are made of these.
+const SECTOR: usize = 512;
+/// Slots are read in these.
+const LARGE: usize = 1 << 20;
+
 /// A qcow2 file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
@@ -38,7 +43,7 @@ impl Disk {
         let image_bytes = image.metadata().map_err(Error::file("measure", image))?.len();
         if image_bytes > bytes {
             let message = format!("the image has {image_bytes} bytes and does not fit a disk of {bytes}");
-            return Err(Error::Disk { subject: disk.text(), message });
+            return Err(Error::Unexpected { subject: disk.text(), message });
         }
         let backing = image.canonicalize().map_err(Error::file("find", image))?.display().to_string();
         image_tool(&["create", "-q", "-f", "qcow2", "-F", "raw", "-b", &backing, &disk.text(), &bytes.to_string()])?;
@@ -78,7 +83,19 @@ impl Disk {
         let answer = image_tool(&["info", "--output=json", "-f", "qcow2", &self.text()])?;
         let size = serde_json::from_slice::<serde_json::Value>(&answer).ok();
         let size = size.and_then(|value| value.get("virtual-size")?.as_u64());
-        size.ok_or_else(|| Error::Disk { subject: self.text(), message: "qemu-img info told no size".into() })
+        size.ok_or_else(|| Error::Unexpected { subject: self.text(), message: "qemu-img info told no size".into() })
+    }
+
+    /// True when nothing was ever written to this overlay.
+    ///
+    /// # Errors
+    /// `qemu-img` failed.
+    pub fn is_untouched(&self) -> Result<bool> {
+        let answer = image_tool(&["map", "--output=json", "-f", "qcow2", &self.text()])?;
+        let map: serde_json::Value = serde_json::from_slice(&answer)
+            .map_err(|error| Error::Unexpected { subject: self.text(), message: format!("qemu-img map: {error}") })?;
+        let own = |extent: &serde_json::Value| extent["depth"] == 0 && extent["present"] == true;
+        Ok(!map.as_array().is_some_and(|extents| extents.iter().any(own)))
     }
 
     /// Reads bytes.
@@ -86,20 +103,19 @@ impl Disk {
     /// # Errors
     /// `qemu-img` failed, or the disk ends before.
     pub fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        // qemu-img dd works in whole blocks; sectors are what GPT, FAT and footers are made of.
-        const SECTOR: u64 = 512;
-        let first = offset / SECTOR;
-        let within = usize::try_from(offset % SECTOR).unwrap_or(0);
-        let sectors = (within + length).div_ceil(512);
+        // qemu-img dd works in whole blocks; large ones make it fast.
+        let block = if length < LARGE { SECTOR } else { LARGE };
+        let first = offset / block as u64;
+        let within = usize::try_from(offset % block as u64).unwrap_or(0);
         // It counts from the beginning of the input, skipped blocks included.
-        let last = first + sectors as u64;
+        let last = first + (within + length).div_ceil(block) as u64;
         let file = self.scratch()?;
-        let (from, count) = (format!("skip={first}"), format!("count={last}"));
+        let (size, from, count) = (format!("bs={block}"), format!("skip={first}"), format!("count={last}"));
         let (input, output) = (format!("if={}", self.text()), format!("of={}", file.path().display()));
-        image_tool(&["dd", "-f", "qcow2", "-O", "raw", "bs=512", &from, &count, &input, &output])?;
+        image_tool(&["dd", "-f", "qcow2", "-O", "raw", &size, &from, &count, &input, &output])?;
         let mut bytes = std::fs::read(file.path()).map_err(Error::file("read", file.path()))?;
         if bytes.len() < within + length {
-            return Err(Error::Disk { subject: self.text(), message: format!("no {length} bytes at {offset}") });
+            return Err(Error::Unexpected { subject: self.text(), message: format!("no {length} bytes at {offset}") });
         }
         bytes.drain(..within);
         bytes.truncate(length);
@@ -167,8 +183,10 @@ mod tests {
         let disk = Disk::flashed(directory.path().join("disk.qcow2"), &image, 1 << 20).unwrap();
 
         assert_eq!(disk.size().unwrap(), 1 << 20);
+        assert!(disk.is_untouched().unwrap());
         assert_eq!(disk.read(1000, 1000).unwrap(), content[1000..2000]);
         disk.write(1001, b"changed").unwrap();
+        assert!(!disk.is_untouched().unwrap());
         assert_eq!(disk.read(1000, 9).unwrap(), [&content[1000..1001], b"changed", &content[1008..1009]].concat());
         let copy = disk.copy_to(directory.path().join("copy.qcow2")).unwrap();
         disk.zero(0, 4096).unwrap();
@@ -177,10 +195,13 @@ mod tests {
         copy.flip_bit(1001, 0).unwrap();
         assert_eq!(copy.read(1001, 7).unwrap(), b"bhanged");
 
-        disk.enlarge(2 << 20).unwrap();
-        assert_eq!(disk.read((2 << 20) - 512, 512).unwrap(), [0; 512]);
-        assert!(disk.read((2 << 20) - 10, 20).is_err(), "beyond the end");
-        assert!(disk.write(2 << 20, b"x").is_err(), "beyond the end");
+        disk.enlarge(4 << 20).unwrap();
+        disk.write((1 << 20) + 7, b"far").unwrap();
+        let far = disk.read(10, 2 << 20).unwrap();
+        assert_eq!((far.len(), &far[(1 << 20) - 3..][..3]), (2 << 20, b"far".as_slice()), "large blocks");
+        assert_eq!(disk.read((4 << 20) - 512, 512).unwrap(), [0; 512]);
+        assert!(disk.read((4 << 20) - 10, 20).is_err(), "beyond the end");
+        assert!(disk.write(4 << 20, b"x").is_err(), "beyond the end");
         assert_eq!(std::fs::read(&image).unwrap(), content);
         assert!(Disk::flashed(directory.path().join("small.qcow2"), &image, 512).is_err());
     }

@@ -128,10 +128,10 @@ pub enum Error {
         /// The answer.
         message: String,
     },
-    /// A disk does not hold what a fault wanted to change.
+    /// A disk or a guest is not as a test needs it.
     #[error("{subject}: {message}")]
-    Disk {
-        /// Disk or partition.
+    Unexpected {
+        /// Disk, partition, marker.
         subject: String,
         /// What is wrong.
         message: String,

@@ -141,7 +141,7 @@ impl Guest {
         let forbidden = [marker("fatal"), event("RESET")];
         match self.wait_unless(wanted, &forbidden, bound)?.what {
             What::Line { marker: Some(found), .. } => Ok(found),
-            other => Err(Error::Disk { subject: wanted.to_string(), message: format!("{other:?} is no marker") }),
+            other => Err(Error::Unexpected { subject: wanted.to_string(), message: format!("{other:?} is no marker") }),
         }
     }
 
@@ -168,16 +168,28 @@ impl Guest {
         }
     }
 
+    /// Where the next wait begins; with [`Self::markers_from`] it delimits a boot.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.next
+    }
+
+    /// All markers after a position, in order.
+    #[must_use]
+    pub fn markers_from(&self, position: usize) -> Vec<Marker> {
+        let entries = self.record.entries().into_iter().skip(position);
+        entries
+            .filter_map(|entry| match entry.what {
+                What::Line { marker, .. } => marker,
+                What::Event(_) => None,
+            })
+            .collect()
+    }
+
     /// All markers with this name so far, in order.
     #[must_use]
     pub fn markers(&self, name: &str) -> Vec<Marker> {
-        let entries = self.record.entries().into_iter();
-        entries
-            .filter_map(|entry| match entry.what {
-                What::Line { marker: Some(found), .. } if found.name() == name => Some(found),
-                _ => None,
-            })
-            .collect()
+        self.markers_from(0).into_iter().filter(|marker| marker.name() == name).collect()
     }
 
     /// Boots so far, see [`Record::boots`].

@@ -8,9 +8,11 @@
 pub mod acceleration;
 pub mod bare;
 pub mod command_line;
+pub mod device;
 pub mod disk;
 pub mod error;
 pub mod guest;
+pub mod healthy;
 pub mod image;
 pub mod lab;
 pub mod ledger;
@@ -21,6 +23,7 @@ mod probe;
 mod process;
 mod qmp;
 pub mod record;
+mod slot_edit;
 mod sys;
 pub mod version;
 

@@ -82,7 +82,7 @@ pub(crate) fn run(lab: &Lab, accelerator: Accelerator, proof: Duration) -> Resul
         let right = marker("probe").with("count", format!("{count:08x}")).with("sum", format!("{expected:08x}"));
         if !right.matches(&entry) {
             let message = format!("said {entry}, where {right} is right");
-            return Err(Error::Disk { subject: "probe guest".into(), message });
+            return Err(Error::Unexpected { subject: "probe guest".into(), message });
         }
         // The time of the entries counts, not of this loop, which may be late.
         if entry.at.saturating_sub(*begun.get_or_insert(entry.at)) >= proof {

@@ -9,6 +9,10 @@ use serde_json::Value;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// QEMU's name for a reset.
+const RESET: &str = "RESET";
+/// QEMU's BIOS answers a reset with a second one to get its memory reloaded; that one is no further boot.
+pub const RESET_AGAIN: &str = "RESET_AGAIN";
 /// Lines that a failed test shows.
 const TAIL_LINES: usize = 60;
 /// A line without an end is cut here, so that garbage on the console cannot grow without bound.
@@ -119,10 +123,15 @@ impl Record {
         self.shared.changed.notify_all();
     }
 
-    /// Appends an event.
-    pub fn push_event(&self, event: Event) {
+    /// Appends an event. A reset before anything was said after the last one is called [`RESET_AGAIN`].
+    pub fn push_event(&self, mut event: Event) {
         let at = self.started.elapsed();
-        self.state().entries.push(Entry { at, what: What::Event(event) });
+        let mut state = self.state();
+        if event.name == RESET && state.is_quiet_since_reset() {
+            RESET_AGAIN.clone_into(&mut event.name);
+        }
+        state.entries.push(Entry { at, what: What::Event(event) });
+        drop(state);
         self.shared.changed.notify_all();
     }
 
@@ -170,23 +179,11 @@ impl Record {
         }
     }
 
-    /// Boots so far: one, and one more for each reset. Resets with nothing on the console between them are one: QEMU's
-    /// BIOS answers a reset with a second one to get its memory reloaded.
+    /// Boots so far: one, and one more for each reset.
     #[must_use]
     pub fn boots(&self) -> usize {
-        let mut spoken = true;
-        let mut boots = 1;
-        for entry in &self.state().entries {
-            match &entry.what {
-                What::Line { .. } => spoken = true,
-                What::Event(event) if event.name == "RESET" => {
-                    boots += usize::from(spoken);
-                    spoken = false;
-                }
-                What::Event(_) => {}
-            }
-        }
-        boots
+        let is_reset = |entry: &&Entry| matches!(&entry.what, What::Event(event) if event.name == RESET);
+        1 + self.state().entries.iter().filter(is_reset).count()
     }
 
     /// All entries so far.
@@ -235,6 +232,13 @@ impl Record {
     fn state(&self) -> MutexGuard<'_, State> {
         // A reader that panicked leaves at worst a line unread.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_quiet_since_reset(&self) -> bool {
+        let recent = self.entries.iter().rev().take_while(|entry| matches!(entry.what, What::Event(_)));
+        recent.map(|entry| &entry.what).any(|what| matches!(what, What::Event(event) if event.name == RESET))
     }
 }
 
@@ -351,6 +355,8 @@ mod tests {
             record.push_event(Event { name: "RTC_CHANGE".into(), data: Value::Null });
             reset();
             assert_eq!(record.boots(), boot);
+            let again = event(RESET_AGAIN);
+            assert!(record.wait(record.len() - 1, &wait(&again, &[])).is_ok());
         }
     }
 
