@@ -29,7 +29,8 @@ impl Arguments {
         Self::parse(&files::read_text("/proc/cmdline", LIMIT)?)
     }
 
-    fn parse(command_line: &str) -> Result<Self> {
+    /// Reads a command line.
+    pub(crate) fn parse(command_line: &str) -> Result<Self> {
         let boot = KernelArguments::parse(command_line)
             .map_err(|error| invalid("read", "the kernel command line")(Box::new(error)))?;
         let fault = match &boot.fault {

@@ -25,6 +25,15 @@ pub(crate) enum Verdict {
     Stay,
 }
 
+/// What the end of a health gate does.
+pub(crate) trait Gate {
+    /// The boot is healthy. Returns a word for the marker.
+    fn passed(&self) -> Result<&'static str>;
+
+    /// The boot is not healthy.
+    fn failed(&self) -> Result<Verdict>;
+}
+
 /// The boot state of the running system.
 #[derive(Debug)]
 pub(crate) struct Gatekeeper {
@@ -57,15 +66,9 @@ pub(crate) fn reject_running(disk: &Disk, table: &Table, running: Slot, other_is
     write(disk, &found, &wanted)
 }
 
-impl Gatekeeper {
-    /// For the disk and slot of this boot.
-    pub(crate) const fn new(disk: Disk, running: Slot) -> Self {
-        Self { disk, running }
-    }
-
-    /// The boot is healthy: all boots are left again, a trial is committed, the disk gets its identity. Returns a word
-    /// for the marker.
-    pub(crate) fn passed(&self) -> Result<&'static str> {
+impl Gate for Gatekeeper {
+    /// The boot is healthy: all boots are left again, a trial is committed, the disk gets its identity.
+    fn passed(&self) -> Result<&'static str> {
         let table = self.table()?;
         let found = find(&self.disk, &table)?;
         let before = found.reading.state;
@@ -81,13 +84,20 @@ impl Gatekeeper {
     }
 
     /// The boot is not healthy. With a usable other slot this one is given up.
-    pub(crate) fn failed(&self) -> Result<Verdict> {
+    fn failed(&self) -> Result<Verdict> {
         let table = self.table()?;
         if !self.other_is_usable(&table) {
             return Ok(Verdict::Stay);
         }
         reject_running(&self.disk, &table, self.running, true)?;
         Ok(Verdict::Leave("gate-failed"))
+    }
+}
+
+impl Gatekeeper {
+    /// For the disk and slot of this boot.
+    pub(crate) const fn new(disk: Disk, running: Slot) -> Self {
+        Self { disk, running }
     }
 
     fn table(&self) -> Result<Table> {

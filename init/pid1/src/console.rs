@@ -20,8 +20,7 @@ impl Console {
         Self { file: File::options().write(true).open(DEVICE).ok() }
     }
 
-    /// A console that writes to a file, for tests.
-    #[cfg(test)]
+    /// A console that writes to a file.
     pub(crate) fn to(file: File) -> Self {
         Self { file: Some(file) }
     }

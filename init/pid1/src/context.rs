@@ -5,7 +5,7 @@ use coracle_contract::marker::Marker;
 use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::error::{Error, Result};
-use crate::fault::Kind;
+use crate::fault::{Fault, Kind};
 use crate::stages::{Part, Stage};
 use crate::wait::{self, Moment};
 use crate::watchdog::Watchdog;
@@ -53,10 +53,14 @@ impl Context {
         };
         let marker = Marker::new("stage").with("name", stage.name()).with("at-ms", Moment::now().0);
         self.console.marker(&marker.with("part", part));
-        let fires = self.arguments.fault.filter(|fault| fault.fires(stage, self.development));
-        if let Some(fault) = fires {
-            self.inject(fault.kind, stage);
+        if let Some(kind) = self.fault().and_then(|fault| fault.at_end_of(stage)) {
+            self.inject(kind, stage);
         }
+    }
+
+    /// The requested fault, if this slot may have one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.arguments.fault.filter(|_| self.development)
     }
 
     /// Prints a failure that does not stop the boot.

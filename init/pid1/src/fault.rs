@@ -1,44 +1,49 @@
-//! Faults for tests: PID 1 hangs or crashes where the kernel command line says so.
+//! Faults for tests, asked for by `coracle.fault=NAME` and honoured only on a development slot.
 //!
-//! `coracle.fault=hang-at:STAGE` and `coracle.fault=crash-at:STAGE` fire at the end of a stage. They are honoured only on
-//! a development slot: once the footer is verified its key role decides; before that (stages watchdog to disk) every
-//! key in the initrd has to be a development key.
+//! `hang-at:STAGE` and `crash-at:STAGE` fire at the end of a stage, `stop-orchestrator` sends SIGSTOP when the process
+//! says ready, `ignore-ready` leaves the health gate open. Once the footer is verified its key role decides; before that
+//! (stages watchdog and disk) every key in the initrd has to be a development key.
 
 use crate::stages::Stage;
 
-/// What goes wrong.
+/// What goes wrong with PID 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// PID 1 stops doing anything: the watchdog has to reset.
+    /// It stops doing anything: the watchdog has to reset.
     Hang,
-    /// PID 1 exits: the kernel panics and resets.
+    /// It exits: the kernel panics and resets.
     Crash,
 }
 
 /// A requested fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    /// What goes wrong.
-    pub(crate) kind: Kind,
-    /// Where.
-    pub(crate) stage: Stage,
+pub(crate) enum Fault {
+    /// PID 1 fails at the end of a stage.
+    At(Kind, Stage),
+    /// The orchestrator is stopped when it says ready: a live process without heartbeat.
+    StopOrchestrator,
+    /// The orchestrator's ready message counts as alive only: the health gate fails.
+    IgnoreReady,
 }
 
 impl Fault {
     /// Reads the value of `coracle.fault`. `None`: not a fault of this release.
     pub(crate) fn parse(value: &str) -> Option<Self> {
-        let (kind, stage) = value.split_once(':')?;
-        let kind = match kind {
-            "hang-at" => Kind::Hang,
-            "crash-at" => Kind::Crash,
-            _ => return None,
-        };
-        Some(Self { kind, stage: Stage::from_name(stage)? })
+        match value.split_once(':').unwrap_or((value, "")) {
+            ("hang-at", stage) => Some(Self::At(Kind::Hang, Stage::from_name(stage)?)),
+            ("crash-at", stage) => Some(Self::At(Kind::Crash, Stage::from_name(stage)?)),
+            ("stop-orchestrator", "") => Some(Self::StopOrchestrator),
+            ("ignore-ready", "") => Some(Self::IgnoreReady),
+            _ => None,
+        }
     }
 
-    /// Whether this fault fires at the end of `stage` on a slot that is (or is not) a development slot.
-    pub(crate) fn fires(self, stage: Stage, development: bool) -> bool {
-        development && self.stage == stage
+    /// What this fault does to PID 1 at the end of `stage`.
+    pub(crate) fn at_end_of(self, stage: Stage) -> Option<Kind> {
+        match self {
+            Self::At(kind, at) if at == stage => Some(kind),
+            _ => None,
+        }
     }
 }
 
@@ -48,19 +53,28 @@ mod tests {
 
     #[test]
     fn only_known_faults_are_read() {
-        let hang = Fault { kind: Kind::Hang, stage: Stage::Verity };
-        assert_eq!(Fault::parse("hang-at:verity"), Some(hang));
-        assert_eq!(Fault::parse("crash-at:state"), Some(Fault { kind: Kind::Crash, stage: Stage::State }));
-        for bad in ["", "hang-at", "hang-at:", "hang-at:nowhere", "burn-at:state", "hang-at:verity "] {
-            assert_eq!(Fault::parse(bad), None, "{bad}");
+        for (value, want) in [
+            ("hang-at:verity", Some(Fault::At(Kind::Hang, Stage::Verity))),
+            ("crash-at:state", Some(Fault::At(Kind::Crash, Stage::State))),
+            ("stop-orchestrator", Some(Fault::StopOrchestrator)),
+            ("ignore-ready", Some(Fault::IgnoreReady)),
+            ("", None),
+            ("hang-at", None),
+            ("hang-at:", None),
+            ("hang-at:nowhere", None),
+            ("burn-at:state", None),
+            ("hang-at:verity ", None),
+            ("ignore-ready:x", None),
+        ] {
+            assert_eq!(Fault::parse(value), want, "{value}");
         }
     }
 
     #[test]
-    fn a_fault_needs_its_stage_and_a_development_slot() {
-        let hang = Fault { kind: Kind::Hang, stage: Stage::Verity };
-        assert!(hang.fires(Stage::Verity, true));
-        assert!(!hang.fires(Stage::Verity, false));
-        assert!(!hang.fires(Stage::Root, true));
+    fn a_fault_fires_at_its_stage_only() {
+        let hang = Fault::At(Kind::Hang, Stage::Verity);
+        assert_eq!(hang.at_end_of(Stage::Verity), Some(Kind::Hang));
+        assert_eq!(hang.at_end_of(Stage::Root), None);
+        assert_eq!(Fault::IgnoreReady.at_end_of(Stage::Verity), None);
     }
 }

@@ -57,4 +57,5 @@ mod watchdog;
 
 pub use initrd::main as initrd_main;
 pub use modprobe::main as modprobe_main;
+pub use supervise::native::supervise as supervise_natively;
 pub use system::main as system_main;

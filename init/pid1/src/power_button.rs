@@ -14,9 +14,11 @@ const EV_KEY: u16 = 1;
 const EVENT_BYTES: usize = 24;
 
 /// The buttons that are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Buttons {
     open: Vec<Button>,
+    /// Whether this process may act on the machine's buttons.
+    wanted: bool,
 }
 
 #[derive(Debug)]
@@ -26,8 +28,21 @@ struct Button {
 }
 
 impl Buttons {
+    /// The machine's buttons; [`Self::look`] finds them.
+    pub(crate) const fn of_machine() -> Self {
+        Self { open: Vec::new(), wanted: true }
+    }
+
+    /// No buttons, ever.
+    pub(crate) const fn none() -> Self {
+        Self { open: Vec::new(), wanted: false }
+    }
+
     /// Opens the buttons that appeared since the last look. At most a handful exist on any machine.
     pub(crate) fn look(&mut self) {
+        if !self.wanted {
+            return;
+        }
         for entry in fs::read_dir("/sys/class/input").into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if !name.starts_with("event") || self.open.iter().any(|button| button.name == name) {

@@ -59,34 +59,50 @@ impl Ending {
     }
 }
 
-/// Ends everything. `state` says whether STATE takes the last records.
-pub(crate) fn perform(
-    context: &mut Context,
-    signals: &Signals,
-    orchestrator: Option<i32>,
-    state: bool,
-    ending: Ending,
-    reason: &str,
-) -> ! {
-    context.console.marker(&Marker::new("power").with("action", ending.name()).with("reason", reason));
-    let mut orchestrator = orchestrator;
-    for phase in PHASES {
-        end_processes(context, signals, &mut orchestrator, phase);
+/// An end to carry out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shutdown {
+    /// The supervised process, if it runs.
+    pub(crate) orchestrator: Option<i32>,
+    /// Whether STATE takes the last records.
+    pub(crate) state_writable: bool,
+    /// Whether the mounts are ours to undo.
+    pub(crate) owns_mounts: bool,
+    /// Reboot or power off.
+    pub(crate) ending: Ending,
+}
+
+impl Shutdown {
+    /// Ends everything.
+    pub(crate) fn perform(self, context: &mut Context, signals: &Signals, reason: &str) -> ! {
+        context.console.marker(&Marker::new("power").with("action", self.ending.name()).with("reason", reason));
+        let mut orchestrator = self.orchestrator;
+        for phase in PHASES {
+            end_processes(context, signals, &mut orchestrator, phase);
+        }
+        if self.state_writable {
+            store_records(context);
+        }
+        context.watchdog.feed();
+        if self.owns_mounts {
+            unmount_all(context);
+        }
+        rustix::fs::sync();
+        let _ = reboot(match self.ending {
+            Ending::Reboot => RebootCommand::Restart,
+            Ending::PowerOff => RebootCommand::PowerOff,
+        });
+        // A machine that cannot power off stays here; one that cannot restart is reset by its watchdog.
+        wait::hang()
     }
-    if state {
-        for outcome in [entropy::store_fresh_seed(), clock_floor::store()] {
-            if let Err(error) = outcome {
-                context.warn(&error);
-            }
+}
+
+fn store_records(context: &mut Context) {
+    for outcome in [entropy::store_fresh_seed(), clock_floor::store()] {
+        if let Err(error) = outcome {
+            context.warn(&error);
         }
     }
-    context.watchdog.feed();
-    unmount_all(context);
-    rustix::fs::sync();
-    let command = if ending == Ending::Reboot { RebootCommand::Restart } else { RebootCommand::PowerOff };
-    let _ = reboot(command);
-    // A machine that cannot power off stays here; one that cannot restart is reset by its watchdog.
-    wait::hang()
 }
 
 fn end_processes(context: &mut Context, signals: &Signals, orchestrator: &mut Option<i32>, phase: Phase) {

@@ -130,8 +130,8 @@ pub(crate) fn take_descriptor(number: i32) -> OwnedFd {
     owned
 }
 
-/// Lets the child of `command` enter a cgroup (an open `cgroup.procs`), lead its own session and keep one descriptor
-/// over `exec`.
+/// Lets the child of `command` enter a cgroup (an open `cgroup.procs`), lead its own session, receive all signals (PID 1
+/// has some blocked, and a mask is inherited) and keep one descriptor over `exec`.
 pub(crate) fn prepare_child(command: &mut Command, cgroup: Option<OwnedFd>, keep: Option<OwnedFd>) {
     let in_child = move || {
         if let Some(procs) = &cgroup {
@@ -140,6 +140,7 @@ pub(crate) fn prepare_child(command: &mut Command, cgroup: Option<OwnedFd>, keep
         if let Some(kept) = &keep {
             rustix::io::fcntl_setfd(kept, rustix::io::FdFlags::empty())?;
         }
+        nix::sys::signal::SigSet::empty().thread_set_mask()?;
         rustix::process::setsid()?;
         Ok(())
     };

@@ -24,6 +24,7 @@ use crate::loopback;
 use crate::modules::load::Loader;
 use crate::mounts;
 use crate::power_button::Buttons;
+use crate::process::Program;
 use crate::reaper;
 use crate::root_contract;
 use crate::signals::Signals;
@@ -116,17 +117,19 @@ impl Started {
         };
         let gate_ms = context.arguments.gate_ms(context.development);
         let mut event_loop = EventLoop {
-            gatekeeper: Gatekeeper::new(self.disk, context.arguments.boot.slot),
+            gate: Box::new(Gatekeeper::new(self.disk, context.arguments.boot.slot)),
+            program: orchestrator,
             context,
             signals,
             uevents: self.uevents,
             loader: self.loader,
             facts: self.facts,
             state_writable: self.state.is_writable(),
+            owns_mounts: true,
             policy: hold.map_or_else(|| Policy::new(now, gate_ms), Policy::held),
             orchestrator: Orchestrator::default(),
             table: reaper::Table::default(),
-            buttons: Buttons::default(),
+            buttons: Buttons::of_machine(),
             fed: now,
             store_clock_at: now.after(clock_floor::STORE_EVERY_MS),
         };
@@ -135,6 +138,11 @@ impl Started {
         }
         event_loop.run()
     }
+}
+
+/// The supervised program.
+fn orchestrator() -> Program {
+    Program::new(paths::ORCHESTRATOR).arguments(["server"]).cgroup(Path::new(groups::ROOT).join(groups::ORCHESTRATOR))
 }
 
 fn set_up_mounts() -> Result<()> {

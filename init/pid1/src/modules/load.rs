@@ -18,6 +18,10 @@ const INDEX_LIMIT: u64 = 16 << 20;
 /// How deep below `/sys/devices` a device may lie.
 const DEVICE_DEPTH: usize = 24;
 
+/// Aliases of processors: they would load hypervisors, and ciphers whose self tests take seconds on a slow machine. What
+/// uses a cipher asks for it by its `crypto-` alias.
+const PROCESSOR: &str = "cpu:";
+
 /// `MODULE_INIT_COMPRESSED_FILE`: the kernel unpacks .xz, .zst and .gz files itself.
 const COMPRESSED: i32 = 4;
 
@@ -39,6 +43,11 @@ impl Loader {
         Self { directory, index, loaded: loaded_modules() }
     }
 
+    /// A tree that offers nothing.
+    pub(crate) fn empty() -> Self {
+        Self { directory: PathBuf::new(), index: Index::default(), loaded: BTreeSet::new() }
+    }
+
     /// Loads whatever a name or alias means, with all it needs. Returns the number of modules newly loaded; zero also
     /// when nothing in this tree is known by the name (it may be built in).
     pub(crate) fn load(&mut self, wanted: &str) -> Result<usize> {
@@ -55,6 +64,7 @@ impl Loader {
     pub(crate) fn load_for_devices(&mut self) -> Vec<crate::error::Error> {
         let mut aliases = BTreeSet::new();
         collect_modaliases(Path::new("/sys/devices"), DEVICE_DEPTH, &mut aliases);
+        aliases.retain(|alias| !alias.starts_with(PROCESSOR));
         aliases.iter().filter_map(|alias| self.load(alias).err()).collect()
     }
 

@@ -1,25 +1,24 @@
 //! The loop in which PID 1 spends its life: one wait on all descriptors, one deadline, then the policy's actions.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use coracle_contract::heartbeat::{DESCRIPTOR_VARIABLE, MAX_LENGTH, Message};
 use coracle_contract::marker::Marker;
-use coracle_contract::{cgroups, paths};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
 
 use super::policy::{Action, Hold, Input, Policy};
 use crate::boot_facts::Facts;
-use crate::boot_state::{Gatekeeper, Verdict};
+use crate::boot_state::{Gate, Verdict};
 use crate::clock_floor;
 use crate::context::Context;
 use crate::error::{Attempt as _, Result};
 use crate::fatal;
+use crate::fault::Fault;
 use crate::modules::load::Loader;
 use crate::power_button::Buttons;
 use crate::process::Program;
 use crate::reaper::{Owner, Table};
-use crate::shutdown::{self, Ending};
+use crate::shutdown::{Ending, Shutdown};
 use crate::signals::{Request, Signals};
 use crate::uevent::Socket;
 use crate::wait::{self, Moment};
@@ -36,10 +35,14 @@ pub(crate) struct EventLoop {
     pub(crate) loader: Loader,
     /// Facts of this boot.
     pub(crate) facts: Facts,
-    /// Boot state and what a gate means for it.
-    pub(crate) gatekeeper: Gatekeeper,
+    /// What a passed or failed gate means for the boot state.
+    pub(crate) gate: Box<dyn Gate>,
+    /// How to start the orchestrator.
+    pub(crate) program: fn() -> Program,
     /// Whether STATE takes records.
     pub(crate) state_writable: bool,
+    /// Whether the end unmounts everything and stops the machine's disks.
+    pub(crate) owns_mounts: bool,
     /// Supervision.
     pub(crate) policy: Policy,
     /// The supervised program.
@@ -76,15 +79,13 @@ impl EventLoop {
             let deadline = self.deadline();
             let ready = wait::readable(&self.descriptors(), deadline).unwrap_or_default();
             let is_ready = |index: usize| ready.get(index).copied().unwrap_or(false);
-            if is_ready(SIGNALS) {
-                self.take_signals();
-            }
             if is_ready(UEVENTS) {
                 self.take_uevents();
             }
-            let has_heartbeat = self.orchestrator.heartbeat.is_some();
-            if has_heartbeat && is_ready(HEARTBEAT) {
-                self.take_messages();
+            // Messages before signals: what a process said before it asked for the end still counts.
+            self.take_messages();
+            if is_ready(SIGNALS) {
+                self.take_signals();
             }
             if ready.iter().skip(HEARTBEAT).any(|ready| *ready) && self.buttons.pressed() {
                 self.end(Ending::PowerOff, "power-button");
@@ -140,15 +141,12 @@ impl EventLoop {
                 }
             }
             Action::BackOff(pause) => {
-                self.event("back-off").map_or_else(
-                    || (),
-                    |marker| {
-                        self.context.console.marker(&marker.with("backoff-ms", pause));
-                    },
-                );
+                let marker = self.event("back-off").with("backoff-ms", pause);
+                self.context.console.marker(&marker);
             }
             Action::Stale => {
-                self.event("stale").map_or_else(|| (), |marker| self.context.console.marker(&marker));
+                let marker = self.event("stale");
+                self.context.console.marker(&marker);
                 self.context.console.say("the orchestrator is silent; the watchdog is no longer fed");
             }
             Action::GatePassed => self.gate_passed(),
@@ -157,25 +155,20 @@ impl EventLoop {
         }
     }
 
-    fn event(&self, event: &str) -> Option<Marker> {
+    fn event(&self, event: &str) -> Marker {
         let pid = self.orchestrator.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
-        Some(Marker::new("orchestrator").with("event", event).with("pid", pid))
+        Marker::new("orchestrator").with("event", event).with("pid", pid)
     }
 
     fn start(&mut self) -> Result<()> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
                 .attempt("make", "heartbeat socket")?;
-        let pid = Program::new(paths::ORCHESTRATOR)
-            .arguments(["server"])
-            .cgroup(Path::new(cgroups::ROOT).join(cgroups::ORCHESTRATOR))
-            .keep(DESCRIPTOR_VARIABLE, theirs)
-            .start()?;
+        let pid = (self.program)().keep(DESCRIPTOR_VARIABLE, theirs).start()?;
         self.table.adopt(pid, Owner::Orchestrator);
         self.orchestrator = Orchestrator { pid: Some(pid.as_raw_nonzero().get()), heartbeat: Some(ours) };
-        if let Some(marker) = self.event("started") {
-            self.context.console.marker(&marker);
-        }
+        let marker = self.event("started");
+        self.context.console.marker(&marker);
         Ok(())
     }
 
@@ -229,7 +222,23 @@ impl EventLoop {
             let word = if message == Message::Ready { "ready" } else { "reboot" };
             self.context.console.marker(&Marker::new("heartbeat").with("message", word).with("at-ms", now.0));
         }
-        self.feed(now, &Input::Heard(message));
+        match (self.context.fault(), &message) {
+            (Some(Fault::IgnoreReady), Message::Ready) => self.feed(now, &Input::Heard(Message::Alive)),
+            (Some(Fault::StopOrchestrator), Message::Ready) => {
+                self.feed(now, &Input::Heard(message));
+                self.stop_orchestrator();
+            }
+            _ => self.feed(now, &Input::Heard(message)),
+        }
+    }
+
+    /// A fault for tests: the process lives and says nothing.
+    fn stop_orchestrator(&mut self) {
+        self.context.console.marker(&Marker::new("fault").with("kind", "stop-orchestrator"));
+        if let Some(pid) = self.orchestrator.pid.and_then(rustix::process::Pid::from_raw) {
+            // ESRCH: it has ended meanwhile, which is reported on its own.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::STOP);
+        }
     }
 
     fn take_uevents(&mut self) {
@@ -252,7 +261,7 @@ impl EventLoop {
     }
 
     fn gate_passed(&mut self) {
-        match self.gatekeeper.passed() {
+        match self.gate.passed() {
             Ok(what) => {
                 self.context.console.marker(&Marker::new("gate").with("result", "passed").with("boot-state", what));
                 self.facts.set("gate", "passed");
@@ -270,7 +279,7 @@ impl EventLoop {
 
     fn gate_failed(&mut self) {
         self.context.console.marker(&Marker::new("gate").with("result", "failed"));
-        match self.gatekeeper.failed() {
+        match self.gate.failed() {
             Ok(Verdict::Leave(reason)) => self.end(Ending::Reboot, reason),
             Ok(Verdict::Stay) => {
                 self.hold(Hold::NoOtherSlot);
@@ -309,8 +318,13 @@ impl EventLoop {
         }
     }
 
-    fn end(&mut self, ending: Ending, reason: &str) {
-        let pid = self.orchestrator.pid;
-        shutdown::perform(&mut self.context, &self.signals, pid, self.state_writable, ending, reason);
+    fn end(&mut self, ending: Ending, reason: &str) -> ! {
+        let shutdown = Shutdown {
+            orchestrator: self.orchestrator.pid,
+            state_writable: self.state_writable,
+            owns_mounts: self.owns_mounts,
+            ending,
+        };
+        shutdown.perform(&mut self.context, &self.signals, reason)
     }
 }
