@@ -258,3 +258,25 @@ fn empty_objects_of_every_kind() {
         }
     }
 }
+
+/// Every default of the tables is a value that its own member takes, and keeps.
+#[test]
+fn every_default_fits_its_member() {
+    let mut defaults = 0;
+    for table in schema::all() {
+        let schema = table.schema().unwrap();
+        for definition in schema.structs() {
+            let of = schema.type_named(&definition.name).unwrap();
+            for field in &definition.fields {
+                let Some(default) = field.extra.as_deref().and_then(|extra| extra.default.as_deref()) else { continue };
+                let text = format!("{{{:?}:{default}}}", field.name);
+                let decoded = json::decode(of, text.as_bytes(), FieldValidation::Report);
+                let decoded = decoded.unwrap_or_else(|error| panic!("{}.{}: {error}", definition.name, field.name));
+                let kept = decoded.value.as_object().unwrap().get(&field.name).is_some();
+                assert!(kept && decoded.findings.is_empty(), "{}.{} = {default}", definition.name, field.name);
+                defaults += 1;
+            }
+        }
+    }
+    assert!(defaults >= 100, "{defaults}");
+}

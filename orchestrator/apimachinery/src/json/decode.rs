@@ -32,9 +32,7 @@ pub struct Decoded {
 /// Decodes an object of type `of`.
 pub fn decode(of: Type<'_>, text: &[u8], validation: FieldValidation) -> Result<Decoded, Error> {
     let report = validation == FieldValidation::Report;
-    run(text, report, |decoder| {
-        decoder.structure(of, None, &|| Shape { schema: of.schema, node: Node::Scalar(Scalar::Any) })
-    })
+    run(text, report, |decoder| decoder.structure(of, None))
 }
 
 /// Decodes any JSON value.
@@ -78,7 +76,7 @@ impl Decoder<'_> {
             Node::List(_) | Node::Wrapped(_) => self.list(shape),
             Node::Map(_) => self.map(shape, before),
             Node::Struct(_) | Node::Foreign(_) => match shape.as_type() {
-                Some(of) => self.structure(of, before, &|| shape),
+                Some(of) => self.structure(of, before),
                 // A link of a committed table always resolves; a test holds that.
                 None => self.scalar(shape, Scalar::Any, before),
             },
@@ -86,16 +84,16 @@ impl Decoder<'_> {
         }
     }
 
-    fn structure<'s>(&mut self, of: Type<'s>, before: Option<Value>, shape: &dyn Fn() -> Shape<'s>) -> Outcome {
+    fn structure(&mut self, of: Type<'_>, before: Option<Value>) -> Outcome {
         match self.lexer.begin()? {
             Begin::Object => {}
             Begin::Null => {
                 self.lexer.literal("null")?;
                 return Ok(before);
             }
-            _ => return self.wrong_struct(of, shape),
+            _ => return self.wrong(&of.go_name()),
         }
-        let outer = std::mem::replace(&mut self.place.inside, of.of.name.clone().into_owned());
+        let outer = std::mem::replace(&mut self.place.inside, of.of.name.clone());
         let mut seen = vec![false; of.of.fields.len()];
         let mut object = match before {
             Some(Value::Object(object)) => object,
@@ -163,28 +161,15 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn wrong_struct<'s>(&mut self, of: Type<'s>, shape: &dyn Fn() -> Shape<'s>) -> Outcome {
-        let shape = shape();
-        if shape.as_type().is_some() {
-            return self.wrong(shape);
-        }
-        // The top of the document has no node of its own; its type is named by hand.
-        let found = self.describe()?;
-        let package = of.schema.name.rsplit('/').next().unwrap_or_default();
-        let wanted = format!("{package}.{}", of.of.name);
-        self.place.unreadable(&format!("json: cannot unmarshal {found} into Go value of type {wanted}"));
-        Ok(None)
-    }
-
     fn list(&mut self, shape: Shape<'_>) -> Outcome {
-        let Some(item) = shape.item() else { return self.wrong(shape) };
+        let Some(item) = shape.item() else { return self.wrong(&shape.go_name()) };
         match self.lexer.begin()? {
             Begin::List => {}
             Begin::Null => {
                 self.lexer.literal("null")?;
                 return Ok(None);
             }
-            _ => return self.wrong(shape),
+            _ => return self.wrong(&shape.go_name()),
         }
         let mut items = Vec::new();
         let mut more = self.lexer.enter_list()?;
@@ -199,14 +184,14 @@ impl Decoder<'_> {
     }
 
     fn map(&mut self, shape: Shape<'_>, before: Option<Value>) -> Outcome {
-        let Some(item) = shape.item() else { return self.wrong(shape) };
+        let Some(item) = shape.item() else { return self.wrong(&shape.go_name()) };
         match self.lexer.begin()? {
             Begin::Object => {}
             Begin::Null => {
                 self.lexer.literal("null")?;
                 return Ok(None);
             }
-            _ => return self.wrong(shape),
+            _ => return self.wrong(&shape.go_name()),
         }
         let read = self.members(|decoder| Ok(decoder.value(item, None)?.unwrap_or_else(|| zero(item))))?;
         let object = match before {
@@ -353,7 +338,7 @@ impl Decoder<'_> {
                 self.place.unreadable(&format!("json: cannot unmarshal {found} into Go value of type int32"));
                 Ok(None)
             }
-            _ => self.wrong(shape),
+            _ => self.wrong(&shape.go_name()),
         }
     }
 
@@ -371,7 +356,7 @@ impl Decoder<'_> {
             },
         };
         if value.is_none() {
-            self.place.mismatch(&format!("number {text}"), &shape);
+            self.place.mismatch(&format!("number {text}"), &shape.go_name());
         }
         value
     }
@@ -411,13 +396,13 @@ impl Decoder<'_> {
     /// A value that is an object in one form and something simpler in the other.
     fn schema_union(&mut self, shape: Shape<'_>) -> Outcome {
         let (Node::SchemaOrArray(id) | Node::SchemaOrBool(id) | Node::SchemaOrStrings(id)) = shape.node else {
-            return self.wrong(shape);
+            return self.wrong(&shape.go_name());
         };
         let begin = self.lexer.begin()?;
         match (shape.node, begin) {
             (_, Begin::Object) => match shape.schema.struct_at(id) {
-                Some(of) => self.structure(of, None, &|| Shape { schema: shape.schema, node: Node::Struct(id) }),
-                None => self.wrong(shape),
+                Some(of) => self.structure(of, None),
+                None => self.wrong(&shape.go_name()),
             },
             (Node::SchemaOrBool(_), Begin::True | Begin::False) => {
                 let value = begin == Begin::True;
@@ -452,9 +437,9 @@ impl Decoder<'_> {
         }
     }
 
-    fn wrong(&mut self, shape: Shape<'_>) -> Outcome {
+    fn wrong(&mut self, wanted: &str) -> Outcome {
         let found = self.describe()?;
-        self.place.mismatch(&found, &shape);
+        self.place.mismatch(&found, wanted);
         Ok(None)
     }
 

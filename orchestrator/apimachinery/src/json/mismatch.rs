@@ -1,6 +1,6 @@
 //! Where the decoder is: the paths that Go prints in errors and warnings.
 
-use crate::schema::Shape;
+use crate::schema::Text;
 
 /// Go reports no more findings than this, and each only once.
 const FINDINGS_LIMIT: usize = 100;
@@ -11,9 +11,9 @@ pub(super) struct Place {
     /// Path for findings: `spec.containers[0].name`.
     path: String,
     /// Struct members on the way, for type errors.
-    fields: Vec<String>,
+    fields: Vec<Text>,
     /// Go name of the struct around the cursor.
-    pub(super) inside: String,
+    pub(super) inside: Text,
     report: bool,
     pub(super) findings: Vec<String>,
     /// The first value that had the wrong type; decoding goes on behind it, since a later syntax error comes first.
@@ -50,8 +50,8 @@ impl Place {
         self.path.truncate(mark);
     }
 
-    pub(super) fn enter_field(&mut self, name: &str) {
-        self.fields.push(name.to_owned());
+    pub(super) fn enter_field(&mut self, name: &Text) {
+        self.fields.push(name.clone());
     }
 
     pub(super) fn leave_field(&mut self) {
@@ -70,11 +70,10 @@ impl Place {
     }
 
     /// Notes a value of the wrong type.
-    pub(super) fn mismatch(&mut self, found: &str, wanted: &Shape<'_>) {
+    pub(super) fn mismatch(&mut self, found: &str, wanted: &str) {
         if self.first_error.is_some() {
             return;
         }
-        let wanted = wanted.go_name();
         self.first_error = Some(if self.fields.is_empty() {
             format!("json: cannot unmarshal {found} into Go value of type {wanted}")
         } else {

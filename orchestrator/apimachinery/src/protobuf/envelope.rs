@@ -118,6 +118,10 @@ mod tests {
         let of = schema::kind("v1", "ConfigMap").unwrap();
         let skipped = super::decode(of, b"\xa2\x06\x03abc\xa8\x06\x01").unwrap();
         assert_eq!(skipped, Value::Object(Object::new()));
+        // A group with a varint and another group in it.
+        let group = super::decode(of, b"\xa3\x06\x08\x01\x13\x14\xa4\x06").unwrap();
+        assert_eq!(group, Value::Object(Object::new()));
+        assert_eq!(super::decode(of, b"\xa4\x06"), Err(Error::UnexpectedEndOfGroup));
         let error = super::decode(of, b"\x08\x01").unwrap_err().to_string();
         assert_eq!(error, "proto: wrong wireType = 0 for field metadata");
     }

@@ -17,6 +17,9 @@ pub enum Error {
     /// A number takes more than 64 bits.
     #[error("proto: integer overflow")]
     Overflow,
+    /// A group ends that has not begun.
+    #[error("proto: unexpected end of group")]
+    UnexpectedEndOfGroup,
     /// Field number 0 or an unknown wire kind.
     #[error("proto: illegal tag {0}")]
     IllegalTag(u64),

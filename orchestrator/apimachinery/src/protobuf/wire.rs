@@ -6,6 +6,8 @@ use super::Error;
 pub(super) const VARINT: u8 = 0;
 pub(super) const FIXED64: u8 = 1;
 pub(super) const BYTES: u8 = 2;
+const GROUP_START: u8 = 3;
+const GROUP_END: u8 = 4;
 const FIXED32: u8 = 5;
 
 /// One field of a message.
@@ -52,25 +54,55 @@ impl<'a> Reader<'a> {
         Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
-    /// The next field; `None` at the end. Groups, which no Kubernetes type uses, are refused like illegal tags.
+    fn tag(&mut self) -> Result<(u32, u8), Error> {
+        let tag = self.varint()?;
+        let number = u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(Error::IllegalTag(tag))?;
+        let wire_type = u8::try_from(tag & 7).map_err(|_| Error::IllegalTag(tag))?;
+        Ok((number, wire_type))
+    }
+
+    /// The next field; `None` at the end. A group, which no Kubernetes type has, is passed over as a field of its kind.
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Error> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|number| *number != 0).ok_or(Error::IllegalTag(tag))?;
-        let wire_type = u8::try_from(tag & 7).map_err(|_| Error::IllegalTag(tag))?;
-        let (bits, bytes) = match wire_type {
-            VARINT => (self.varint()?, &[][..]),
-            FIXED64 => (self.fixed(8)?, &[][..]),
+        let (number, wire_type) = self.tag()?;
+        let (bits, bytes) = self.content(wire_type)?;
+        if wire_type == GROUP_START {
+            self.skip_group()?;
+        } else if wire_type == GROUP_END {
+            return Err(Error::UnexpectedEndOfGroup);
+        }
+        Ok(Some(Field { number, wire_type, bits, bytes }))
+    }
+
+    fn content(&mut self, wire_type: u8) -> Result<(u64, &'a [u8]), Error> {
+        Ok(match wire_type {
+            VARINT => (self.varint()?, &[]),
+            FIXED64 => (self.fixed(8)?, &[]),
+            FIXED32 => (self.fixed(4)?, &[]),
+            GROUP_START | GROUP_END => (0, &[]),
             BYTES => {
                 let length = self.varint()?;
                 (0, self.take(length)?)
             }
-            FIXED32 => (self.fixed(4)?, &[][..]),
-            _ => return Err(Error::IllegalTag(tag)),
-        };
-        Ok(Some(Field { number, wire_type, bits, bytes }))
+            other => return Err(Error::IllegalTag(other.into())),
+        })
+    }
+
+    /// Passes over everything up to the end of the group that has begun. As in Go, end tags only count.
+    fn skip_group(&mut self) -> Result<(), Error> {
+        let mut depth = 1usize;
+        while depth > 0 {
+            let (_, wire_type) = self.tag()?;
+            self.content(wire_type)?;
+            match wire_type {
+                GROUP_START => depth += 1,
+                GROUP_END => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

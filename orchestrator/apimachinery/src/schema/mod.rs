@@ -360,6 +360,12 @@ impl<'a> Type<'a> {
         &self.of.name
     }
 
+    /// The Go name with its package, as error messages give it.
+    pub fn go_name(self) -> String {
+        let package = self.schema.name.rsplit('/').next().unwrap_or_default();
+        format!("{package}.{}", self.of.name)
+    }
+
     /// The struct itself.
     pub fn definition(self) -> &'a Struct {
         self.of
@@ -420,10 +426,7 @@ impl<'a> Shape<'a> {
             Node::SchemaOrBool(_) => "v1.JSONSchemaPropsOrBool".to_owned(),
             Node::SchemaOrStrings(_) => "v1.JSONSchemaPropsOrStringArray".to_owned(),
             Node::Struct(_) | Node::Foreign(_) => match self.as_type() {
-                Some(found) => {
-                    let package = found.schema.name.rsplit('/').next().unwrap_or_default();
-                    format!("{package}.{}", found.of.name)
-                }
+                Some(found) => found.go_name(),
                 None => "interface {}".to_owned(),
             },
         }
