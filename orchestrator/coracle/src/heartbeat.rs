@@ -8,6 +8,8 @@ use coracle_contract::heartbeat::{DESCRIPTOR_VARIABLE, Message, PERIOD_SECONDS};
 use rustix::net::{SendFlags, send};
 use tokio::time::{Instant, sleep_until};
 
+use crate::sys::inherited_descriptor;
+
 /// The socket to PID 1.
 #[derive(Debug)]
 pub(crate) struct Heartbeat(OwnedFd);
