@@ -1,7 +1,8 @@
 //! `coracle-init`: one small static executable with several duties, chosen by its name and its first argument.
 //!
 //! As process 1 it is the initrd stage (`/init`) or the init of the running system (`/sbin/init`); as `modprobe` it is
-//! the kernel's module helper. It only dispatches; the duties are in `coracle-pid1`.
+//! the kernel's module helper; as `reboot` and `poweroff` it asks process 1. It only dispatches; the duties are in
+//! `coracle-pid1`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -15,6 +16,10 @@ enum Duty {
     System,
     /// The kernel's module helper.
     Modprobe,
+    /// Ask process 1 for an orderly reboot.
+    Reboot,
+    /// Ask process 1 for an orderly power-off.
+    PowerOff,
     /// Print the version.
     Version,
     /// Say what this program is.
@@ -28,11 +33,16 @@ fn main() -> ExitCode {
     match duty(&name, rest.first().map(String::as_str), std::process::id() == 1) {
         Duty::Initrd => coracle_pid1::initrd_main(),
         Duty::System => coracle_pid1::system_main(),
-        Duty::Modprobe if coracle_pid1::modprobe_main(rest.into_iter()) => ExitCode::SUCCESS,
-        Duty::Modprobe => ExitCode::FAILURE,
+        Duty::Modprobe => code(coracle_pid1::modprobe_main(rest.into_iter())),
+        Duty::Reboot => code(coracle_pid1::request_reboot()),
+        Duty::PowerOff => code(coracle_pid1::request_power_off()),
         Duty::Version => print(concat!("coracle-init ", env!("CARGO_PKG_VERSION"), "\n"), ExitCode::SUCCESS),
         Duty::Usage => print("coracle-init is started by the kernel; see docs/root-contract.md\n", ExitCode::from(2)),
     }
+}
+
+const fn code(succeeded: bool) -> ExitCode {
+    if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn print(text: &str, code: ExitCode) -> ExitCode {
@@ -46,6 +56,8 @@ fn duty(name: &str, argument: Option<&str>, is_process_1: bool) -> Duty {
     let base = name.rsplit('/').next().unwrap_or_default();
     match (base, argument) {
         ("modprobe", _) => Duty::Modprobe,
+        ("reboot", _) => Duty::Reboot,
+        ("poweroff", _) => Duty::PowerOff,
         (_, Some("--version")) => Duty::Version,
         _ if !is_process_1 => Duty::Usage,
         // The kernel starts `/init` of an initrd; every other name is the init of a root file system.
@@ -66,6 +78,8 @@ mod tests {
             ("/sbin/init", None, true, Duty::System),
             ("/sbin/modprobe", Some("-q"), false, Duty::Modprobe),
             ("modprobe", Some("--version"), false, Duty::Modprobe),
+            ("/usr/sbin/reboot", None, false, Duty::Reboot),
+            ("poweroff", Some("--version"), false, Duty::PowerOff),
             ("coracle-init", Some("--version"), false, Duty::Version),
             ("coracle-init", None, false, Duty::Usage),
             ("/init", None, false, Duty::Usage),

@@ -57,5 +57,6 @@ mod watchdog;
 
 pub use initrd::main as initrd_main;
 pub use modprobe::main as modprobe_main;
+pub use signals::{request_power_off, request_reboot};
 pub use supervise::native::supervise as supervise_natively;
 pub use system::main as system_main;

@@ -44,8 +44,9 @@ const VAR_DIRECTORIES: [(&str, u32); 9] = [
 ];
 
 /// What the probe prints: everything that the contract promises.
-const PROMISED: [&str; 18] = [
+const PROMISED: [&str; 19] = [
     "/",
+    "/data",
     "/dev",
     "/dev/pts",
     "/dev/shm",
@@ -70,8 +71,9 @@ pub(crate) fn establish(context: &mut Context, state: Status, data: Status) -> R
     if state.is_writable() {
         make_directories(context, &STATE_DIRECTORIES);
     }
-    mount_var(context, data)?;
-    make_directories(context, &VAR_DIRECTORIES);
+    if mount_var(context, data)? == Access::Write {
+        make_directories(context, &VAR_DIRECTORIES);
+    }
     let machine_id = machine_id(context, state.is_writable())?;
     let hostname = hostname(&machine_id);
     rustix::system::sethostname(hostname.as_bytes()).attempt("set", "hostname")?;
@@ -127,8 +129,15 @@ fn holder(mountinfo: &str, path: &str) -> Option<(String, String)> {
     })
 }
 
-/// `/var` lives on DATA; without a usable one it is memory, and lost at power-off.
-fn mount_var(context: &mut Context, data: Status) -> Result<()> {
+/// Whether files can be made in `/var`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// `/var` lives on DATA, read-only if DATA is; without one it is memory, and lost at power-off.
+fn mount_var(context: &mut Context, data: Status) -> Result<Access> {
     let source = Path::new("/data/var");
     if data.is_writable()
         && let Err(error) = files::make_directory(source)
@@ -137,12 +146,14 @@ fn mount_var(context: &mut Context, data: Status) -> Result<()> {
     }
     let mounted = data != Status::Lost && data != Status::NoRoom && source.is_dir();
     if mounted {
-        return mount_bind(source, "/var").attempt("bind", "/var");
+        mount_bind(source, "/var").attempt("bind", "/var")?;
+        return Ok(if data.is_writable() { Access::Write } else { Access::Read });
     }
-    mount_file_system("tmpfs", "/var", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, "mode=0755,size=25%")
+    mount_file_system("tmpfs", "/var", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, "mode=0755,size=25%")?;
+    Ok(Access::Write)
 }
 
-/// Makes directories with their modes. Best effort: on a read-only DATA they are there or cannot be.
+/// Makes directories with their modes. Best effort: a full file system must not stop a boot.
 fn make_directories(context: &mut Context, table: &[(&str, u32)]) {
     use std::os::unix::fs::PermissionsExt as _;
     for (path, mode) in table {

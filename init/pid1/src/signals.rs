@@ -2,8 +2,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::Pid;
 
 use crate::error::{Attempt as _, Result};
 
@@ -28,6 +29,18 @@ const TABLE: [(Signal, Request); 6] = [
     (Signal::SIGUSR2, Request::PowerOff("signal-usr2")),
     (Signal::SIGPWR, Request::PowerOff("power-failure")),
 ];
+
+/// Asks process 1 for an orderly reboot. False without the right to.
+#[must_use]
+pub fn request_reboot() -> bool {
+    kill(Pid::from_raw(1), Signal::SIGTERM).is_ok()
+}
+
+/// Asks process 1 for an orderly power-off. False without the right to.
+#[must_use]
+pub fn request_power_off() -> bool {
+    kill(Pid::from_raw(1), Signal::SIGUSR2).is_ok()
+}
 
 /// The descriptor.
 #[derive(Debug)]
