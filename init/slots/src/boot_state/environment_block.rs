@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn corners_of_the_format() {
-        let table: [(&[u8], &[u8]); 14] = [
+        let table: [(&[u8], &[u8]); 15] = [
             (b"left=4\n", b"4"),
             (b"left=4\nleft=3\n", b"3"),
             (b"left=\\4\n", b"4"),
@@ -156,6 +156,7 @@ mod tests {
             (b"left=4", b"absent"),
             (b"left=4\\", b"absent"),
             (b"x\nleft=4\n", b"absent"),
+            (b"x\nleft=4\nleft=3\n", b"3"),
             (b"#x\nleft=4\n", b"4"),
             (b"#x\\\nleft=3\nleft=4\n", b"4"),
             (b"#x\\\nleft=3\n", b"absent"),
@@ -184,6 +185,7 @@ mod tests {
             ("x=1\n######", None),
             ("left=4", None),
             ("left=4 ###", None),
+            ("left=4\nx=1 ###", None),
             ("left=4\\\n5\n###", Some("left=3\n######")),
         ];
         for (before, after) in table {
