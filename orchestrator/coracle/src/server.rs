@@ -71,6 +71,8 @@ async fn prove_ready(
     };
     tokio::pin!(beating);
     tokio::select! {
+        // In this order, so that PID 1 hears the first beat before anything else.
+        biased;
         error = &mut beating => return error.into(),
         ready = announce_ready(address, authority, heartbeat) => if let Err(error) = ready {
             return error;

@@ -64,7 +64,7 @@ fn version_runs_the_embedded_executable() {
     let text = text(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains(concat!("coracle version ", env!("CARGO_PKG_VERSION"), " (v1.37.2)\n")), "{text}");
-    assert!(text.contains(concat!("coracle-init version ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
+    assert!(text.contains(concat!("coracle-init ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
 }
 
 #[test]
