@@ -6,7 +6,7 @@ use std::fmt::Write;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("time: {problem} {text:?}")]
 pub struct Invalid {
-    problem: &'static str,
+    problem: String,
     text: String,
 }
 
@@ -70,7 +70,7 @@ fn push_fraction(out: &mut String, size: u64, scale: u64) {
 
 /// Reads a duration into nanoseconds.
 pub fn parse(text: &str) -> Result<i64, Invalid> {
-    let fail = |problem| Invalid { problem, text: text.to_owned() };
+    let fail = |problem: &str| Invalid { problem: problem.to_owned(), text: text.to_owned() };
     let invalid = || fail("invalid duration");
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Result<i64, Invalid> {
         if unit.is_empty() {
             return Err(fail("missing unit in duration"));
         }
-        let scale = unit_scale(unit).ok_or_else(|| fail("unknown unit in duration"))?;
+        let scale = unit_scale(unit).ok_or_else(|| fail(&format!("unknown unit {unit:?} in duration")))?;
         let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         let mut part = whole.checked_mul(scale).ok_or_else(invalid)?;
         part = part.checked_add(fraction_part(fraction, scale)).ok_or_else(invalid)?;

@@ -27,13 +27,35 @@ pub enum Precision {
     Micros,
 }
 
-/// The text is no point in time of the format.
+/// The text is no point in time of the format; the wording is Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("parsing time {text:?} as {layout:?}: {detail}")]
-pub struct Invalid {
-    text: String,
-    layout: &'static str,
-    detail: String,
+pub enum Invalid {
+    /// An element of the layout does not fit.
+    #[error("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {element:?}")]
+    Element {
+        /// The whole text.
+        text: String,
+        /// The layout.
+        layout: &'static str,
+        /// The text from the element on.
+        rest: String,
+        /// The element.
+        element: &'static str,
+    },
+    /// The elements fit, but not together.
+    #[error("parsing time {text:?}: {problem}")]
+    Value {
+        /// The whole text.
+        text: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Where reading stopped.
+enum Stop {
+    Element(&'static str, usize),
+    Value(String),
 }
 
 impl Instant {
@@ -63,12 +85,17 @@ impl Instant {
 
     /// Reads RFC 3339 text.
     pub fn parse(text: &str, precision: Precision) -> Result<Self, Invalid> {
-        read(text.as_bytes(), precision).map_err(|detail| {
-            let layout = match precision {
-                Precision::Seconds => "2006-01-02T15:04:05Z07:00",
-                Precision::Micros => "2006-01-02T15:04:05.000000Z07:00",
-            };
-            Invalid { text: text.to_owned(), layout, detail: detail.to_owned() }
+        let layout = match precision {
+            Precision::Seconds => "2006-01-02T15:04:05Z07:00",
+            Precision::Micros => "2006-01-02T15:04:05.000000Z07:00",
+        };
+        read(text.as_bytes(), precision).map_err(|stop| match stop {
+            Stop::Element(element, left) => {
+                let rest = text.as_bytes().get(text.len() - left..).unwrap_or_default();
+                let rest = String::from_utf8_lossy(rest).into_owned();
+                Invalid::Element { text: text.to_owned(), layout, rest, element }
+            }
+            Stop::Value(problem) => Invalid::Value { text: text.to_owned(), problem },
         })
     }
 }
@@ -77,22 +104,22 @@ impl Instant {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    fn literal(&mut self, byte: u8) -> Result<(), &'static str> {
-        match self.0.split_first() {
-            Some((first, rest)) if *first == byte => {
-                self.0 = rest;
-                Ok(())
-            }
-            _ => Err("cannot parse"),
-        }
+    fn stop(&self, element: &'static str) -> Stop {
+        Stop::Element(element, self.0.len())
     }
 
-    fn digits(&mut self, count: usize) -> Result<i64, &'static str> {
-        let (digits, rest) = self.0.split_at_checked(count).ok_or("cannot parse")?;
+    fn literal(&mut self, text: &'static str) -> Result<(), Stop> {
+        self.0 = self.0.strip_prefix(text.as_bytes()).ok_or_else(|| self.stop(text))?;
+        Ok(())
+    }
+
+    /// A number of exactly `count` digits.
+    fn digits(&mut self, count: usize, element: &'static str) -> Result<i64, Stop> {
+        let (digits, rest) = self.0.split_at_checked(count).ok_or_else(|| self.stop(element))?;
         let mut value = 0;
         for digit in digits {
             if !digit.is_ascii_digit() {
-                return Err("cannot parse");
+                return Err(self.stop(element));
             }
             value = value * 10 + i64::from(digit - b'0');
         }
@@ -100,70 +127,105 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    fn bounded(
-        &mut self,
-        range: std::ops::RangeInclusive<i64>,
-        out_of_range: &'static str,
-    ) -> Result<i64, &'static str> {
-        let value = self.digits(2)?;
-        if range.contains(&value) { Ok(value) } else { Err(out_of_range) }
+    /// A number of two digits up to `limit`.
+    fn pair(&mut self, element: &'static str, limit: i64, name: &str) -> Result<i64, Stop> {
+        let value = self.digits(2, element)?;
+        if value <= limit { Ok(value) } else { Err(out_of_range(name)) }
+    }
+
+    /// The hour, which Go also takes with one digit.
+    fn hour(&mut self) -> Result<i64, Stop> {
+        match self.0 {
+            [digit @ b'0'..=b'9', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit) => {
+                self.0 = rest;
+                Ok(i64::from(digit - b'0'))
+            }
+            _ => self.pair("15", 23, "hour"),
+        }
+    }
+
+    /// Decimals behind the seconds, in microseconds.
+    fn decimals(&mut self, precision: Precision) -> Result<i64, Stop> {
+        let length = match self.0.split_first() {
+            Some((b'.' | b',', rest)) => rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        match precision {
+            Precision::Micros if length < 6 => Err(self.stop(".000000")),
+            Precision::Micros => {
+                self.0 = self.0.get(1..).unwrap_or_default();
+                self.digits(6, ".000000")
+            }
+            Precision::Seconds => {
+                if length > 0 {
+                    self.0 = self.0.get(length + 1..).unwrap_or_default();
+                }
+                Ok(0)
+            }
+        }
+    }
+
+    /// The distance from UTC in seconds.
+    fn offset(&mut self) -> Result<i64, Stop> {
+        const ELEMENT: &str = "Z07:00";
+        if let Some(rest) = self.0.strip_prefix(b"Z") {
+            self.0 = rest;
+            return Ok(0);
+        }
+        let whole = Reader(self.0);
+        let negative = match self.0.split_first() {
+            Some((sign @ (b'+' | b'-'), rest)) => {
+                self.0 = rest;
+                *sign == b'-'
+            }
+            _ => return Err(self.stop(ELEMENT)),
+        };
+        let malformed = |_| whole.stop(ELEMENT);
+        let hours = self.digits(2, ELEMENT).map_err(malformed)?;
+        self.literal(":").map_err(malformed)?;
+        let minutes = self.digits(2, ELEMENT).map_err(malformed)?;
+        if hours > 24 {
+            return Err(out_of_range("time zone offset hour"));
+        }
+        if minutes > 60 {
+            return Err(out_of_range("time zone offset minute"));
+        }
+        let size = hours * 3600 + minutes * 60;
+        Ok(if negative { -size } else { size })
     }
 }
 
-fn read(text: &[u8], precision: Precision) -> Result<Instant, &'static str> {
+fn out_of_range(name: &str) -> Stop {
+    Stop::Value(format!("{name} out of range"))
+}
+
+fn read(text: &[u8], precision: Precision) -> Result<Instant, Stop> {
     let mut reader = Reader(text);
-    let year = reader.digits(4)?;
-    reader.literal(b'-')?;
-    let month = reader.bounded(1..=12, "month out of range")?;
-    reader.literal(b'-')?;
-    let day = reader.bounded(1..=31, "day out of range")?;
-    if day > days_in_month(year, month) {
-        return Err("day out of range");
+    let year = reader.digits(4, "2006")?;
+    reader.literal("-")?;
+    let month = reader.pair("01", 12, "month")?;
+    if month == 0 {
+        return Err(out_of_range("month"));
     }
-    reader.literal(b'T')?;
-    let hour = reader.bounded(0..=23, "hour out of range")?;
-    reader.literal(b':')?;
-    let minute = reader.bounded(0..=59, "minute out of range")?;
-    reader.literal(b':')?;
-    let second = reader.bounded(0..=59, "second out of range")?;
-    let micros = match (precision, reader.0.first()) {
-        (Precision::Micros, Some(b'.' | b',')) => {
-            reader.0 = reader.0.get(1..).unwrap_or_default();
-            reader.digits(6)?
-        }
-        (Precision::Micros, _) => return Err("cannot parse"),
-        (Precision::Seconds, Some(b'.' | b',')) => {
-            let rest = reader.0.get(1..).unwrap_or_default();
-            let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if length == 0 {
-                return Err("cannot parse");
-            }
-            reader.0 = rest.get(length..).unwrap_or_default();
-            0
-        }
-        (Precision::Seconds, _) => 0,
-    };
-    let offset = match reader.0.split_first() {
-        Some((b'Z', rest)) => {
-            reader.0 = rest;
-            0
-        }
-        Some((sign @ (b'+' | b'-'), rest)) => {
-            reader.0 = rest;
-            let hours = reader.bounded(0..=24, "time zone offset hour out of range")?;
-            reader.literal(b':')?;
-            let minutes = reader.bounded(0..=60, "time zone offset minute out of range")?;
-            let size = hours * 3600 + minutes * 60;
-            if *sign == b'-' { -size } else { size }
-        }
-        _ => return Err("cannot parse"),
-    };
+    reader.literal("-")?;
+    let day = reader.digits(2, "02")?;
+    reader.literal("T")?;
+    let hour = reader.hour()?;
+    reader.literal(":")?;
+    let minute = reader.pair("04", 59, "minute")?;
+    reader.literal(":")?;
+    let second = reader.pair("05", 59, "second")?;
+    let micros = reader.decimals(precision)?;
+    let offset = reader.offset()?;
     if !reader.0.is_empty() {
-        return Err("extra text");
+        return Err(Stop::Value(format!("extra text: {:?}", String::from_utf8_lossy(reader.0))));
+    }
+    if day < 1 || day > days_in_month(year, month) {
+        return Err(out_of_range("day"));
     }
     let seconds = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset;
-    let micros = u32::try_from(micros).map_err(|_| "cannot parse")?;
-    Instant::new(seconds, micros).ok_or("year out of range")
+    let micros = u32::try_from(micros).map_err(|_| out_of_range("microsecond"))?;
+    Instant::new(seconds, micros).ok_or_else(|| out_of_range("year"))
 }
 
 fn is_leap(year: i64) -> bool {

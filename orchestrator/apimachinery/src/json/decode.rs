@@ -32,7 +32,8 @@ pub struct Decoded {
 /// Decodes an object of type `of`.
 pub fn decode(of: Type<'_>, text: &[u8], validation: FieldValidation) -> Result<Decoded, Error> {
     let report = validation == FieldValidation::Report;
-    run(text, report, |decoder| decoder.structure(of, None))
+    // Null leaves the object as it was: empty.
+    run(text, report, |decoder| Ok(decoder.structure(of, None)?.or_else(|| Some(Value::Object(Object::new())))))
 }
 
 /// Decodes any JSON value.
@@ -330,12 +331,12 @@ impl Decoder<'_> {
             }
             (Scalar::Time | Scalar::MicroTime | Scalar::Duration, _) => {
                 let found = self.describe()?;
-                self.place.unreadable(&format!("json: cannot unmarshal {found} into Go value of type string"));
+                self.place.mismatch(&found, "string");
                 Ok(None)
             }
             (Scalar::IntOrString, _) => {
                 let found = self.describe()?;
-                self.place.unreadable(&format!("json: cannot unmarshal {found} into Go value of type int32"));
+                self.place.mismatch(&found, "int32");
                 Ok(None)
             }
             _ => self.wrong(&shape.go_name()),
@@ -350,7 +351,7 @@ impl Decoder<'_> {
             _ => match text.parse::<i32>() {
                 Ok(value) => Some(Value::Int(value.into())),
                 Err(_) => {
-                    self.place.unreadable(&format!("json: cannot unmarshal number {text} into Go value of type int32"));
+                    self.place.mismatch(&format!("number {text}"), "int32");
                     return None;
                 }
             },

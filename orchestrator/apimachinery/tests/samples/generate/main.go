@@ -144,4 +144,5 @@ func write(name, apiVersion string, object runtime.Object) {
 func main() {
 	write("CustomResourceDefinition", "apiextensions.k8s.io/v1", &crd.CustomResourceDefinition{})
 	write("APIService", "apiregistration.k8s.io/v1", &agg.APIService{})
+	writeAnswers()
 }
