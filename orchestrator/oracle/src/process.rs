@@ -1,0 +1,157 @@
+//! The only module that starts programs. Each child has one owner, who ends and reaps it.
+
+use crate::error::{Error, Result};
+use crate::sys;
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long a server may take to end after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// How much of a log is shown when its program fails, in bytes.
+const SHOWN: usize = 4_000;
+
+/// A program to run.
+#[derive(Debug)]
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) directory: &'a Path,
+    /// The whole environment, or additions to this process's own.
+    pub(crate) environment: Environment,
+}
+
+#[derive(Debug)]
+pub(crate) enum Environment {
+    /// Nothing but these variables.
+    Only(Vec<(&'static str, OsString)>),
+    /// This process's own and these.
+    With(Vec<(&'static str, OsString)>),
+}
+
+/// What a program that ran to its end left.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.path);
+        command.args(&self.arguments).current_dir(self.directory).kill_on_drop(true);
+        let variables = match &self.environment {
+            Environment::Only(variables) => {
+                command.env_clear();
+                variables
+            }
+            Environment::With(variables) => variables,
+        };
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        sys::die_with_parent(&mut command);
+        command
+    }
+
+    fn failed(&self) -> impl FnOnce(std::io::Error) -> Error {
+        let program = self.path.display().to_string();
+        move |source| Error::Start { program, source }
+    }
+
+    /// The command line as a person would type it.
+    pub(crate) fn shown(&self) -> String {
+        let words = std::iter::once(self.path.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs to the end with its messages on this process's own error output. Success is expected.
+    pub(crate) async fn run(&self) -> Result<()> {
+        let mut command = self.command();
+        let status = command.stdin(Stdio::null()).status().await.map_err(self.failed())?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Program { command: self.shown(), status: status.to_string(), messages: "see above".to_owned() })
+    }
+
+    /// Runs to the end with `input` on its standard input; killed when `bound` passes.
+    pub(crate) async fn output(&self, input: &str, bound: Duration) -> Result<Ended> {
+        let mut command = self.command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(self.failed())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its input closes the pipe; its exit status tells more than this error.
+            stdin.write_all(input.as_bytes()).await.unwrap_or_default();
+        }
+        // When the bound passes the child is dropped, which kills it; the runtime reaps it.
+        let output = timeout(bound, child.wait_with_output()).await;
+        let Ok(output) = output else {
+            let messages = format!("killed after {} s", bound.as_secs());
+            return Err(Error::Program { command: self.shown(), status: "no status".to_owned(), messages });
+        };
+        let output = output.map_err(self.failed())?;
+        let Some(exit) = output.status.code() else {
+            let (status, messages) = (output.status.to_string(), String::from_utf8_lossy(&output.stderr).into_owned());
+            return Err(Error::Program { command: self.shown(), status, messages });
+        };
+        Ok(Ended { exit, stdout: output.stdout, stderr: output.stderr })
+    }
+
+    /// Starts a server that logs into `log`.
+    pub(crate) fn serve(&self, name: &'static str, log: &Path) -> Result<Server> {
+        let file = fs::File::create(log).map_err(Error::file("create", log))?;
+        let copy = file.try_clone().map_err(Error::file("create", log))?;
+        let child = self.command().stdin(Stdio::null()).stdout(copy).stderr(file).spawn().map_err(self.failed())?;
+        Ok(Server { name, child, log: log.to_owned() })
+    }
+}
+
+impl Server {
+    /// Fails when the server has ended by itself.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let failed = |source| Error::Start { program: self.name.to_owned(), source };
+        match self.child.try_wait().map_err(failed)? {
+            None => Ok(()),
+            Some(status) => Err(Error::Program {
+                command: self.name.to_owned(),
+                status: status.to_string(),
+                messages: self.messages(),
+            }),
+        }
+    }
+
+    /// The end of its log.
+    pub(crate) fn messages(&self) -> String {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let start = log.len().saturating_sub(SHOWN);
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    /// Asks the server to end, kills it when it does not within [`GRACE`], and reaps it.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        let failed = |source| Error::Start { program: self.name.to_owned(), source };
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            kill_process(id, Signal::TERM).map_err(|source| failed(source.into()))?;
+            if timeout(GRACE, self.child.wait()).await.is_err() {
+                self.child.kill().await.map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}

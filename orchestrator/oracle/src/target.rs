@@ -1,0 +1,125 @@
+//! A server to ask: its address, the authority to trust, and who may ask.
+
+use crate::error::{Error, Result};
+use crate::process::{Environment, Program};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How an identity proves itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// It does not.
+    Anonymous,
+    /// By a bearer token.
+    Token(String),
+    /// By a client certificate; chain and key in PEM.
+    Certificate {
+        /// Certificate chain.
+        chain: String,
+        /// Private key.
+        key: String,
+    },
+}
+
+/// A server and its identities.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `https://ADDRESS:PORT`.
+    pub url: String,
+    /// Certificates of the authorities to trust, in PEM.
+    pub authority: String,
+    /// The identities by the names that scripts use. `admin`, `nobody`, `node`, `anonymous` and `token` are needed.
+    pub identities: BTreeMap<String, Credentials>,
+    /// A kubeconfig with one context for each identity, named like it.
+    pub kubeconfig: PathBuf,
+    /// kubectl of the oracle's release.
+    pub kubectl: PathBuf,
+}
+
+/// How long kubectl may take to print its configuration.
+const CONFIGURATION: Duration = Duration::from_secs(20);
+
+impl Target {
+    /// Reads a kubeconfig whose context names are the identities of the scripts.
+    ///
+    /// # Errors
+    /// kubectl cannot read it, its contexts name several servers, or a user has credentials of another kind.
+    pub async fn from_kubeconfig(kubeconfig: &Path, kubectl: &Path) -> Result<Self> {
+        let subject = kubeconfig.display().to_string();
+        let wrong = |problem: &str| Error::format(subject.as_str(), problem);
+        // kubectl itself is the YAML reader: it also resolves certificates that stand in files of their own.
+        let mut arguments: Vec<std::ffi::OsString> =
+            ["config", "view", "--raw", "--flatten", "-o", "json", "--kubeconfig"].map(Into::into).to_vec();
+        arguments.push(kubeconfig.into());
+        let environment = Environment::Only(Vec::new());
+        let program = Program { path: kubectl, arguments, directory: Path::new("/"), environment };
+        let ended = program.output("", CONFIGURATION).await?;
+        if ended.exit != 0 {
+            return Err(wrong(&String::from_utf8_lossy(&ended.stderr)));
+        }
+        let view: Value = serde_json::from_slice(&ended.stdout).map_err(|error| wrong(&error.to_string()))?;
+        let named = |list: &str, name: &str, key: &str| -> Option<Value> {
+            let found = view.get(list)?.as_array()?.iter().find(|entry| entry["name"] == name)?;
+            found.get(key).cloned()
+        };
+        let mut server: Option<(String, String)> = None;
+        let mut identities = BTreeMap::new();
+        for context in view["contexts"].as_array().into_iter().flatten() {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let name = text(&context["name"]);
+            let cluster = named("clusters", &text(&context["context"]["cluster"]), "cluster");
+            let cluster = cluster.ok_or_else(|| wrong("a context has no cluster"))?;
+            let this = (text(&cluster["server"]), decode(&cluster["certificate-authority-data"]).unwrap_or_default());
+            if *server.get_or_insert_with(|| this.clone()) != this {
+                return Err(wrong("its contexts name several servers"));
+            }
+            let user = named("users", &text(&context["context"]["user"]), "user").unwrap_or_default();
+            let credentials = match (decode(&user["client-certificate-data"]), decode(&user["client-key-data"])) {
+                (Some(chain), Some(key)) => Credentials::Certificate { chain, key },
+                _ => {
+                    user["token"].as_str().map_or(Credentials::Anonymous, |token| Credentials::Token(token.to_owned()))
+                }
+            };
+            identities.insert(name, credentials);
+        }
+        let (url, authority) = server.ok_or_else(|| wrong("it has no context"))?;
+        let (kubeconfig, kubectl) = (kubeconfig.to_owned(), kubectl.to_owned());
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), authority, identities, kubeconfig, kubectl })
+    }
+
+    /// Writes the kubeconfig of this target. JSON is YAML.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_kubeconfig(&self) -> Result<()> {
+        let cluster = json!({"server": self.url, "certificate-authority-data": STANDARD.encode(&self.authority)});
+        let user = |credentials: &Credentials| match credentials {
+            Credentials::Anonymous => json!({}),
+            Credentials::Token(token) => json!({"token": token}),
+            Credentials::Certificate { chain, key } => {
+                json!({"client-certificate-data": STANDARD.encode(chain), "client-key-data": STANDARD.encode(key)})
+            }
+        };
+        let users: Vec<Value> =
+            self.identities.iter().map(|(name, who)| json!({"name": name, "user": user(who)})).collect();
+        let contexts: Vec<Value> = self
+            .identities
+            .keys()
+            .map(|name| json!({"name": name, "context": {"cluster": "target", "user": name}}))
+            .collect();
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": crate::script::ADMIN,
+            "clusters": [{"name": "target", "cluster": cluster}], "users": users, "contexts": contexts,
+        });
+        fs::write(&self.kubeconfig, config.to_string()).map_err(Error::file("write", &self.kubeconfig))
+    }
+}
+
+fn decode(value: &Value) -> Option<String> {
+    String::from_utf8(STANDARD.decode(value.as_str()?).ok()?).ok()
+}
