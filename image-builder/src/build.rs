@@ -69,8 +69,8 @@ pub struct Request<'a> {
     pub out: &'a Path,
     /// Where packages come from.
     pub archive: Archive,
-    /// A library for all tools, for tests that set their clock.
-    pub preload: Option<Preload>,
+    /// Offset of the tools' clock (`+3d`), by the lock's libfaketime: how tests show that the time of day does not matter.
+    pub tool_clock: Option<&'a str>,
 }
 
 /// Why a build stopped.
@@ -182,6 +182,8 @@ pub fn update_lock(sources: &Sources, cache: &Path, progress: &Progress) -> Resu
     let boards = Boards::load(&sources.boards())?;
     let keys = List::load(&sources.package_list())?.all(boards.all());
     progress.stage("reading the archive's package lists");
+    files::create_dirs(cache)?;
+    let _alone = files::lock(cache)?;
     let apt = open_archive(sources, cache)?;
     let wanted: Vec<_> = keys.iter().map(|(_, machine, name)| (*machine, name.clone())).collect();
     let offers = store::offers(&apt, &wanted)?;
@@ -237,7 +239,7 @@ pub fn build(sources: &Sources, request: &Request<'_>, progress: &Progress) -> R
     let boards = Boards::load(&sources.boards())?;
     let board = boards.find(request.board)?;
     let keys = keys::load(request.keys, request.archive.strictness)?;
-    let store = fetch(sources, board, &request.archive, false, progress)?;
+    let store = fetch(sources, board, &request.archive, request.tool_clock.is_some(), progress)?;
     let out = request.out.join(&board.id);
     files::create_dirs(&out)?;
     let scratch = tempfile::tempdir_in(&out)
@@ -250,7 +252,7 @@ pub fn build(sources: &Sources, request: &Request<'_>, progress: &Progress) -> R
         Architecture::host().library_directory(),
         &TOOLS,
         &scratch.path().join("tools"),
-        request.preload.clone(),
+        request.tool_clock.map(|offset| clock(&store, offset)).transpose()?,
     )?;
     let kernel = Kernel::new(&packages.kernel)?;
     let inputs = SlotInputs {
@@ -323,6 +325,16 @@ struct Made {
     root: u64,
     module_bytes: usize,
     module_count: usize,
+}
+
+/// The library that moves the tools' clock.
+fn clock(store: &Store, offset: &str) -> Result<Preload, Error> {
+    let host = Architecture::host();
+    let package = store.open(&(Role::Test, host, "libfaketime".to_owned()))?;
+    let library = package.content(&format!("{}/faketime/libfaketimeMT.so.1", host.library_directory()))?;
+    // Threads that wait for each other measure with the monotonic clock.
+    let variables = vec![("FAKETIME", offset.to_owned()), ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned())];
+    Ok(Preload { library: Arc::clone(library), variables })
 }
 
 /// Reads an executable, and refuses one for another machine or with an interpreter: the root has libraries for e2fsprogs
@@ -441,7 +453,7 @@ fn manifest(
             qcow2: size(&out.join("disk.qcow2"))?,
         },
         output,
-        package: store.entries().cloned().collect(),
+        package: store.entries().filter(|entry| entry.role != Role::Test).cloned().collect(),
     })
 }
 

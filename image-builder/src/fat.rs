@@ -208,7 +208,9 @@ impl Writer {
             return Err(Error::Full(volume.size));
         }
         let boot = boot_sector(volume, &self.geometry);
-        let info = information_sector(number(self.geometry.clusters - used), number(self.fat.len()));
+        // Gaps have places in the table but belong to no file.
+        let taken = self.fat.iter().skip(2).filter(|next| **next != 0).count();
+        let info = information_sector(number(self.geometry.clusters - taken), number(self.fat.len()));
         let mut bytes = vec![0; usize::from(RESERVED_SECTORS) * SECTOR];
         // The specification's places: boot sector, information sector, and copies of both at sector 6.
         for (sector, content) in [(0, &boot), (1, &info), (6, &boot), (7, &info)] {

@@ -74,6 +74,22 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
         .map_err(|source| Error::new("set permissions of", path, source))
 }
 
+/// A directory that no other builder uses until this is dropped.
+#[derive(Debug)]
+pub struct Locked(#[expect(dead_code, reason = "the open file is the lock")] fs::File);
+
+/// Waits until no other builder uses `directory`, which must exist.
+///
+/// # Errors
+/// The lock file cannot be made or locked.
+pub fn lock(directory: &Path) -> Result<Locked, Error> {
+    let path = directory.join(".lock");
+    let error = |source| Error::new("lock", &path, source);
+    let file = fs::File::create(&path).map_err(error)?;
+    file.lock().map_err(error)?;
+    Ok(Locked(file))
+}
+
 /// The sorted paths in a directory.
 ///
 /// # Errors

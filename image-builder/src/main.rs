@@ -48,6 +48,9 @@ enum Command {
         /// Stop where a development build would warn; needs --keys with keys that are no development keys.
         #[arg(long, requires = "keys")]
         release: bool,
+        /// Move the clock of the tools, for tests: `+3d`.
+        #[arg(long, hide = true)]
+        tool_clock: Option<String>,
     },
     /// Fill the package cache for a board.
     Fetch {
@@ -83,7 +86,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
     let cache = arguments.cache.unwrap_or_else(|| user_directory("XDG_CACHE_HOME", ".cache").join("coracle/packages"));
     let progress = Progress::shown();
     match arguments.command {
-        Command::Build { board, init, coracle, out, keys, offline, release } => {
+        Command::Build { board, init, coracle, out, keys, offline, release, tool_clock } => {
             let keys = keys.unwrap_or_else(|| user_directory("XDG_DATA_HOME", ".local/share").join("coracle/keys"));
             let strictness = if release { Strictness::Release } else { Strictness::Development };
             let request = Request {
@@ -93,7 +96,7 @@ fn run(arguments: Arguments) -> Result<(), Error> {
                 keys: &keys,
                 out: &out,
                 archive: Archive { cache, offline, strictness },
-                preload: None,
+                tool_clock: tool_clock.as_deref(),
             };
             let manifest = build::build(&sources, &request, &progress)?;
             println!("{}: kernel {}, {} modules", manifest.board, manifest.kernel, manifest.module_count);

@@ -66,7 +66,7 @@ pub struct Manifest {
     pub sizes: Sizes,
     /// Files beside this one.
     pub output: Vec<Output>,
-    /// Packages that it was made of.
+    /// Packages that it was made of, tools included.
     pub package: Vec<Entry>,
 }
 

@@ -209,12 +209,12 @@ fn add_modules(sets: &ModuleSet, kernel: &Kernel<'_>, tree: &mut Tree) -> Result
     Index::of(&selection).install(&selection, &directory, tree)?;
     tree.file(&format!("{directory}/modules.builtin"), 0o644, kernel.builtin_list()?.clone())?;
     tree.file("etc/coracle/modules.boot", 0o644, lines(&kernel.names(&sets.boot)?).into_bytes())?;
-    let allowed = allowed(&selection, &kernel.names(&sets.request)?);
+    let allowed = allowed(&selection, &kernel.names(sets.boot.iter().chain(&sets.request))?);
     tree.file("etc/coracle/modprobe.allow", 0o644, lines(&allowed).into_bytes())?;
     Ok(selection)
 }
 
-/// Names and aliases by which the kernel may ask for the modules of the request list. Device aliases (`pci:...`) are not
+/// Names and aliases by which the kernel may ask for the modules of the boot and request lists. Device aliases (`pci:...`) are not
 /// among them: PID 1 loads for devices, the helper only for the kernel's own requests.
 fn allowed(selection: &Selection, names: &[String]) -> Vec<String> {
     let mut allowed = Vec::new();

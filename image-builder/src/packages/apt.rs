@@ -95,7 +95,7 @@ impl Apt {
     /// # Errors
     /// The directory cannot be made, or the lists cannot be fetched or are not signed by the given keys.
     pub fn update(root: &Path, settings: &Settings<'_>) -> Result<Self, Error> {
-        for directory in ["lists/partial", "cache/archives/partial", "etc"] {
+        for directory in ["lists/partial", "cache/archives/partial", "etc", "none.d"] {
             files::create_dirs(&root.join(directory))?;
         }
         files::write(&root.join("status"), b"")?;
@@ -240,6 +240,8 @@ fn configuration(root: &Path, transport: &str) -> String {
     }
     line("APT::Get::AllowUnauthenticated", "false");
     line("Acquire::Languages", "none");
+    // Within one run apt waits a little longer before each further try; only transfers are tried again this way.
+    line("Acquire::Retries", "3");
     // The private directory may stand in a home directory, where apt's own user may not look.
     line("APT::Sandbox::User", "");
     line("APT::Architecture", Architecture::Amd64.name());

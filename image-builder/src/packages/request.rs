@@ -85,3 +85,34 @@ impl List {
         keys
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::Boards;
+    use crate::packages::lock::Lock;
+
+    #[test]
+    fn the_committed_lock_answers_every_request_and_nothing_else() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let boards = Boards::load(&root.join("../board-configs")).unwrap();
+        let wanted = List::load(&root.join("packages.toml")).unwrap().all(boards.all());
+        let lock = Lock::load(&root.join("packages.lock")).unwrap();
+        let locked: Vec<Key> = lock.entries().map(|entry| entry.key()).collect();
+        assert_eq!(locked, wanted);
+    }
+
+    #[test]
+    fn boot_loaders_that_a_board_names_are_among_its_packages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let boards = Boards::load(&root.join("../board-configs")).unwrap();
+        let list = List::load(&root.join("packages.toml")).unwrap();
+        for board in boards.all() {
+            let keys = list.for_board(board, Architecture::host());
+            for efi in &board.firmware.efi {
+                let key = (Role::Boot, board.architecture.debian(), efi.package.clone());
+                assert!(keys.contains(&key), "{} lacks {}", board.id, efi.package);
+            }
+        }
+    }
+}

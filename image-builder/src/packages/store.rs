@@ -186,6 +186,8 @@ impl Store {
         }
         let missing: Vec<Entry> = store.entries.values().filter(|entry| !store.path(entry).exists()).cloned().collect();
         if !missing.is_empty() {
+            // Two builds at a time may share a cache, but apt's directory serves one.
+            let _alone = files::lock(cache)?;
             let apt = archive()?;
             let wanted: Vec<_> = missing
                 .iter()
