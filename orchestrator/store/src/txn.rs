@@ -129,12 +129,13 @@ impl Txn {
         self.reclaiming || self.writes.iter().all(|write| write.value.is_none())
     }
 
-    /// Whether the transaction can be served without the log: a renewal of what exists, or a volatile write.
-    pub(crate) fn needs_no_log(&self, exists: impl Fn(&Key) -> bool) -> bool {
-        self.writes.iter().all(|write| match write.class {
-            Class::Volatile => true,
-            Class::Renewal => write.value.is_some() && exists(&write.key),
-            Class::Durable | Class::Coalesced => false,
+    /// Whether the transaction can be served without the log: renewals of what exists, and writes to volatile entries.
+    pub(crate) fn needs_no_log<'a>(&self, find: impl Fn(&Key) -> Option<&'a Arc<Entry>>) -> bool {
+        self.writes.iter().all(|write| match (write.class, &write.value, find(&write.key)) {
+            (Class::Volatile, Some(_), None) | (_, None, None) => true,
+            (Class::Renewal, Some(_), Some(_)) => true,
+            (_, _, Some(entry)) => entry.is_volatile(),
+            (_, Some(_), None) => false,
         })
     }
 

@@ -186,15 +186,9 @@ impl Core {
         if let Health::Stopped(reason) = &self.health {
             return Err(Error::Poisoned { reason: Arc::clone(reason) });
         }
-        let room = if self.needs_no_log(txns) && !self.is_due(flush, now) {
-            self.current_room()
-        } else {
-            let bytes: usize = txns.iter().map(Txn::log_bytes).filter(|bytes| *bytes <= self.limits.txn_bytes).sum();
-            let retry = txns.iter().any(Txn::may_use_reserve) || now >= self.retry_at;
-            let room = self.make_room(batch::record_bytes(bytes + self.pending.owed_bytes()), retry, now);
-            room.map_err(|error| self.stop(&error))?
-        };
-
+        let quiet = self.needs_no_log(txns) && !self.is_due(flush, now);
+        let room =
+            if quiet { self.current_room() } else { self.room_for(txns, now).map_err(|error| self.stop(&error))? };
         let context =
             Context { options: &self.options, pending: &self.pending, now, room, txn_bytes: self.limits.txn_bytes };
         let mut stage = Stage::new(context, self.root.clone(), self.next);
@@ -290,8 +284,7 @@ impl Core {
     fn needs_no_log(&self, txns: &[Txn]) -> bool {
         // One more revision for volatile entries that are dropped.
         let revisions = txns.len() as u64 + 1;
-        let exists = |key: &Key| self.root.get(key).is_some();
-        self.next + revisions <= self.mark && txns.iter().all(|txn| txn.needs_no_log(exists))
+        self.next + revisions <= self.mark && txns.iter().all(|txn| txn.needs_no_log(|key| self.root.get(key)))
     }
 
     fn current_room(&self) -> Room {
@@ -299,6 +292,23 @@ impl Core {
             (_, 0) => Room::Nothing,
             (Health::Healthy, _) => Room::Growth,
             _ => Room::Reclaim,
+        }
+    }
+
+    /// Makes room for a batch; if not for all of it, for those of its transactions that may use the reserve.
+    fn room_for(&mut self, txns: &[Txn], now: Tick) -> Result<Room, Error> {
+        let (owed, limit) = (self.pending.owed_bytes(), self.limits.txn_bytes);
+        let need = |reclaiming: bool| {
+            let counted = txns.iter().filter(|txn| !reclaiming || txn.may_use_reserve());
+            batch::record_bytes(owed + counted.map(Txn::log_bytes).filter(|bytes| *bytes <= limit).sum::<usize>())
+        };
+        let retry = txns.iter().any(Txn::may_use_reserve) || now >= self.retry_at;
+        match self.make_room(need(false), retry, now)? {
+            Room::Nothing => Ok(match self.make_room(need(true), retry, now)? {
+                Room::Growth | Room::Reclaim => Room::Reclaim,
+                Room::Nothing => Room::Nothing,
+            }),
+            room => Ok(room),
         }
     }
 

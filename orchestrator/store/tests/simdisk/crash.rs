@@ -56,15 +56,31 @@ enum Unit {
     Directory(Op),
 }
 
-/// Calls `check` for every crash state of a trace until it finds a violation.
-pub(crate) fn walk(trace: &[Op], mut check: impl FnMut(&CrashState) -> Result<(), String>) -> Result<Walk, String> {
+/// How many of the crash states to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// As the head of this file says.
+    Enumerate,
+    /// For each prefix everything dropped and everything kept.
+    Extremes,
+}
+
+/// Calls `check` for the crash states of a trace until it finds a violation.
+pub(crate) fn walk(
+    trace: &[Op],
+    effort: Effort,
+    mut check: impl FnMut(&CrashState) -> Result<(), String>,
+) -> Result<Walk, String> {
     let mut tracker = Tracker::default();
     let mut seen = HashSet::new();
     let mut walk = Walk::default();
     for at in 0..=trace.len() {
         let units = tracker.units();
         walk.prefixes += 1;
-        let (choices, exhaustive) = combinations(&units, at as u64);
+        let (choices, exhaustive) = match effort {
+            Effort::Enumerate => combinations(&units, at as u64),
+            Effort::Extremes => (vec![vec![0; units.len()], vec![1; units.len()]], false),
+        };
         walk.exhaustive += usize::from(exhaustive);
         for choice in choices {
             let image = tracker.image(&units, &choice);
