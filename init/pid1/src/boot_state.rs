@@ -184,3 +184,6 @@ fn write_block(disk: &Disk, found: &Found, position: Position, bytes: &Block) ->
         _ => Err(Error::Found(format!("{name} does not hold what was written"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

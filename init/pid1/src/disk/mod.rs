@@ -6,7 +6,7 @@ pub(crate) mod table;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use coracle_slots::ReadAt;
 use coracle_slots::layout::SECTOR;
@@ -22,6 +22,7 @@ const IGNORED: [&str; 7] = ["loop", "ram", "zram", "dm-", "sr", "fd", "md"];
 pub(crate) struct Disk {
     /// Kernel name, as in `/sys/block`.
     pub(crate) name: String,
+    path: PathBuf,
     /// Open for reading.
     file: File,
     bytes: u64,
@@ -39,12 +40,20 @@ impl Disk {
         if block.trim() != "512" {
             return Err(Error::Found(format!("{name} has {}-byte sectors; only 512 are supported", block.trim())));
         }
-        Ok(Self { name: name.to_owned(), file, bytes: sectors.saturating_mul(SECTOR) })
+        Ok(Self { name: name.to_owned(), path: path.into(), file, bytes: sectors.saturating_mul(SECTOR) })
+    }
+
+    /// A disk image in a file.
+    #[cfg(test)]
+    pub(crate) fn of_file(path: &Path) -> Self {
+        let file = File::open(path).unwrap();
+        let bytes = file.metadata().unwrap().len();
+        Self { name: "image".to_owned(), path: path.to_owned(), file, bytes }
     }
 
     /// Path of the device node.
-    pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/dev/{}", self.name))
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Sectors of 512 bytes.

@@ -102,7 +102,7 @@ pub(crate) fn grow_table(context: &mut Context, disk: &Disk) -> Result<Table> {
         None if repair => found,
         None => return Ok(found),
     };
-    table::write(&disk.writable()?, &disk.path(), &table)?;
+    table::write(&disk.writable()?, disk.path(), &table)?;
     Ok(table)
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn bring_up(
     if step == Step::Make {
         make(context, &device, volume)?;
         *table = table.clone().with_formatted(volume.role);
-        table::write(&disk.writable()?, &disk.path(), table)?;
+        table::write(&disk.writable()?, disk.path(), table)?;
         mount(&device, volume.mount_point)?;
         return Ok(Status::Made);
     }
