@@ -136,7 +136,8 @@ impl TryFrom<Written> for Step {
     type Error = String;
 
     fn try_from(written: Written) -> std::result::Result<Self, String> {
-        let title = written.name.clone().or(written.request.clone()).or(written.kubectl.clone()).unwrap_or_default();
+        let titles = [&written.name, &written.request, &written.kubectl];
+        let title = titles.into_iter().flatten().next().cloned().unwrap_or_default();
         let wrong = |problem: &str| format!("step {title:?}: {problem}");
         let recorded = match (written.name, written.category) {
             (Some(name), Some(category)) => Some((name, category)),

@@ -1,5 +1,4 @@
 //! The committed data: floors, formats, and that scripts and recordings belong together.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use oracle::{Category, Data, Recording, directory};
 use std::collections::{BTreeMap, BTreeSet};
