@@ -134,25 +134,30 @@ fn hostile_values_and_parser_corners() {
         "0000000006",
         "00000000060",
         "000000000G",
+        "0123456789abcdef0",
+        "0123456789abcdeg",
     ];
     let names = ["seq", "active", "trial", "left", "failed", "id", "end"];
-    let mut cases = Vec::new();
+    // Older and newer than the good one: GRUB writes into the first and reads the second.
+    let states = [4, 6].map(|seq| State { seq, ..State::DEFAULT });
+    let mut hostile = Vec::new();
     for name in names {
         for value in values {
-            let first = block_with(&State { seq: 6, ..State::DEFAULT }, name, value);
-            cases.push(case([Some(first), Some(good)], [Content::NotLoaded; 2]));
+            hostile.extend(states.map(|state| block_with(&state, name, value)));
         }
     }
     for (from, to) in [
         ("active=a\n", "active=a\nactive=b\n"),
         ("active=a\n", "active=b\nactive=c\n"),
         ("active=a\n", "root=x\nactive=b\n"),
+        ("active=a\n", "coracle_disk=hd9\ncoracle_fat=hd9\nactive=b\n"),
         ("active=a\n", "junk\nactive=b\n"),
         ("active=a\n", "#junk\\\nactive=b\n"),
         ("active=a\n", "active\0=b\n"),
         ("active=a\n", "\nactive=b\n"),
         ("active=a\n", "=\nactive=b\n"),
         ("active=a\n", " active=b\n"),
+        ("active=a\n", ""),
         ("left=4\n", ""),
         ("end=", "END="),
         ("pad=.", "pad=\\"),
@@ -160,11 +165,11 @@ fn hostile_values_and_parser_corners() {
         ("# GRUB", "# GRUb"),
         ("Block\n", "Block\r"),
     ] {
-        cases.push(case(
-            [Some(blocks::replaced(&State { seq: 6, ..State::DEFAULT }, from, to)), Some(good)],
-            [Content::NotLoaded; 2],
-        ));
+        hostile.extend(states.map(|state| blocks::replaced(&state, from, to)));
     }
+    // In both places: what the first file leaves behind must not complete the second.
+    let orders = hostile.into_iter().flat_map(|block| [[Some(block), Some(good)], [Some(good), Some(block)]]);
+    let cases: Vec<Case> = orders.map(|files| case(files, [Content::NotLoaded; 2])).collect();
     compare_all(PartitionTable::Gpt, &cases);
 }
 

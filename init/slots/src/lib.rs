@@ -1,4 +1,5 @@
-//! On-disk formats of a device: partition layout, GPT, slot footer, dm-verity tree, boot state, and FAT look-up.
+//! On-disk formats of a device: partition layout, GPT, slot footer, dm-verity tree, boot state, FAT look-up, and the
+//! files of STATE.
 //!
 //! Everything here turns bytes into values and values into bytes; `docs/formats.md` is the description for people. The
 //! crate must never open a device, start a program, know Kubernetes or depend on async code: PID 1 links it, so it has
@@ -13,6 +14,7 @@
 )]
 
 pub mod boot_state;
+pub mod envelope;
 pub mod fat;
 pub mod footer;
 pub mod gpt;

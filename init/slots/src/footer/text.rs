@@ -35,7 +35,7 @@ impl<const N: usize> Text<N> {
     }
 
     /// The field's bytes, if they are canonical.
-    pub(super) fn checked(bytes: [u8; N]) -> Option<Self> {
+    pub(crate) fn checked(bytes: [u8; N]) -> Option<Self> {
         let mut padding = bytes.iter().skip_while(|byte| byte.is_ascii_graphic());
         let canonical = bytes.first().is_some_and(u8::is_ascii_graphic) && padding.all(|byte| *byte == 0);
         canonical.then_some(Self(bytes))
