@@ -224,7 +224,7 @@ pub fn fetch(
 }
 
 fn open_archive(sources: &Sources, cache: &Path) -> Result<Apt, store::Error> {
-    let mirror = mirror::find(Path::new("/etc/apt"))?;
+    let mirror = mirror::find(Path::new("/etc/apt"))?.ok_or(store::Error::NoMirror)?;
     let keys = sources.archive_keys()?;
     let transport = apt::host_transport()?;
     let settings = Settings { mirror: &mirror, suite: SUITE, keys: &keys, transport: &transport };

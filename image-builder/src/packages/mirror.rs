@@ -4,9 +4,6 @@ use std::path::Path;
 
 use crate::files;
 
-/// Used when the host's sources name no Debian archive.
-pub const DEFAULT: &str = "http://deb.debian.org/debian";
-
 /// One archive of the host's apt sources.
 #[derive(Debug, PartialEq, Eq)]
 struct Source {
@@ -15,11 +12,11 @@ struct Source {
     components: Vec<String>,
 }
 
-/// The URI of the host's Debian mirror, or [`DEFAULT`].
+/// The URI of the host's Debian mirror; `None` when its sources name none.
 ///
 /// # Errors
 /// A sources file exists but cannot be read.
-pub fn find(etc_apt: &Path) -> Result<String, files::Error> {
+pub fn find(etc_apt: &Path) -> Result<Option<String>, files::Error> {
     let mut paths = vec![etc_apt.join("sources.list")];
     let parts = etc_apt.join("sources.list.d");
     if parts.is_dir() {
@@ -32,10 +29,10 @@ pub fn find(etc_apt: &Path) -> Result<String, files::Error> {
             _ => continue,
         };
         if let Some(source) = read(&files::read_text(path)?).into_iter().find(is_debian_main) {
-            return Ok(source.uri);
+            return Ok(Some(source.uri));
         }
     }
-    Ok(DEFAULT.to_owned())
+    Ok(None)
 }
 
 /// Whether a source is the main Debian archive of some release: the pool is one for all suites, so any of them will do.
@@ -43,9 +40,11 @@ pub fn find(etc_apt: &Path) -> Result<String, files::Error> {
 fn is_debian_main(source: &Source) -> bool {
     const SUITES: [&str; 8] =
         ["bookworm", "trixie", "forky", "sid", "stable", "testing", "unstable", "bookworm-backports"];
+    // Debian's cloud images name their mirrors in a file: mirror+file:///etc/apt/mirrors/debian.list.
+    let name = source.uri.trim_end_matches('/').trim_end_matches(".list");
     source.components.iter().any(|component| component == "main")
         && source.suites.iter().any(|suite| SUITES.contains(&suite.as_str()))
-        && source.uri.trim_end_matches('/').ends_with("debian")
+        && name.ends_with("debian")
 }
 
 /// `deb [options] URI SUITE COMPONENT...` lines.
@@ -86,7 +85,7 @@ fn deb822(text: &str) -> Vec<Source> {
 mod tests {
     use super::*;
 
-    fn found(name: &str, text: &str) -> String {
+    fn found(name: &str, text: &str) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
         let parts = directory.path().join("sources.list.d");
         std::fs::create_dir(&parts).unwrap();
@@ -97,26 +96,35 @@ mod tests {
     #[test]
     fn the_hosts_mirror_is_found_in_both_formats() {
         let table = [
-            ("a.list", "deb http://mirror.test/debian trixie main contrib\n", "http://mirror.test/debian"),
-            ("a.list", "deb [arch=amd64 signed-by=/k] http://m.test/debian/ bookworm main\n", "http://m.test/debian/"),
-            ("a.list", "deb http://m.test/debian-security trixie-security main\n", DEFAULT),
-            ("a.list", "#deb http://m.test/debian trixie main\ndeb-src http://m.test/debian trixie main\n", DEFAULT),
-            ("a.list", "deb https://apt.test/stable-tool stable main\n", DEFAULT),
+            ("a.list", "deb http://mirror.test/debian trixie main contrib\n", Some("http://mirror.test/debian")),
+            (
+                "a.list",
+                "deb [arch=amd64 signed-by=/k] http://m.test/debian/ bookworm main\n",
+                Some("http://m.test/debian/"),
+            ),
+            ("a.list", "deb http://m.test/debian-security trixie-security main\n", None),
+            ("a.list", "#deb http://m.test/debian trixie main\ndeb-src http://m.test/debian trixie main\n", None),
+            ("a.list", "deb https://apt.test/stable-tool stable main\n", None),
             (
                 "a.sources",
                 "Types: deb\nURIs: http://s.test/debian-security\nSuites: trixie-security\nComponents: main\n\n\
                  Types: deb deb-src\nURIs: http://m.test/debian\nSuites: trixie trixie-updates\nComponents: main\n",
-                "http://m.test/debian",
+                Some("http://m.test/debian"),
             ),
             (
                 "a.sources",
                 "Types: deb\n# a remark\nURIs: http://m.test/debian\nSuites: sid\nComponents: main\nEnabled: no\n",
-                DEFAULT,
+                None,
             ),
-            ("a.save", "deb http://m.test/debian trixie main\n", DEFAULT),
+            (
+                "a.sources",
+                "Types: deb\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: trixie\nComponents: main\n",
+                Some("mirror+file:///etc/apt/mirrors/debian.list"),
+            ),
+            ("a.save", "deb http://m.test/debian trixie main\n", None),
         ];
         for (name, text, want) in table {
-            assert_eq!(found(name, text), want, "{text}");
+            assert_eq!(found(name, text).as_deref(), want, "{text}");
         }
     }
 }

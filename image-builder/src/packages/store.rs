@@ -41,6 +41,9 @@ pub enum Error {
     /// The lock lacks a request.
     #[error(transparent)]
     Lock(#[from] lock::Error),
+    /// The host's apt sources name no archive to take packages from.
+    #[error("no source in /etc/apt names the main part of a Debian archive (a URI that ends in \"debian\")")]
+    NoMirror,
     /// The archive offers nothing for a request.
     #[error("the archive offers no {package} for {}", machine.name())]
     NotOffered {
