@@ -1,12 +1,14 @@
 //! What every stage needs: console, watchdog, arguments. And the one way in which a stage runs.
 
 use coracle_contract::marker::Marker;
+use coracle_contract::paths;
 
 use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::fault::{Fault, Kind};
 use crate::stages::{Part, Stage};
+use crate::storage::fill::fill;
 use crate::wait::{self, Moment};
 use crate::watchdog::Watchdog;
 
@@ -69,14 +71,15 @@ impl Context {
     }
 
     fn inject(&mut self, kind: Kind, stage: Stage) {
+        self.console.marker(&Marker::new("fault").with("kind", kind.name()).with("stage", stage.name()));
         match kind {
-            Kind::Hang => {
-                self.console.marker(&Marker::new("fault").with("kind", "hang").with("stage", stage.name()));
-                wait::hang();
-            }
-            Kind::Crash => {
-                self.console.marker(&Marker::new("fault").with("kind", "crash").with("stage", stage.name()));
-                exit_like_a_crash();
+            Kind::Hang => wait::hang(),
+            Kind::Crash => exit_like_a_crash(),
+            Kind::Fill => {
+                let mount_point = if stage == Stage::State { paths::STATE } else { paths::DATA };
+                if let Err(error) = fill(mount_point) {
+                    self.warn(&error);
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Faults for tests, asked for by `coracle.fault=NAME` and honoured only on a development slot.
 //!
-//! `hang-at:STAGE` and `crash-at:STAGE` fire at the end of a stage, `stop-orchestrator` sends SIGSTOP when the process
+//! `hang-at:STAGE` and `crash-at:STAGE` fire at the end of a stage, `fill-at:state` and `fill-at:data` too, `stop-orchestrator` sends SIGSTOP when the process
 //! says ready, `ignore-ready` leaves the health gate open. Once the footer is verified its key role decides; before that
 //! (stages watchdog and disk) every key in the initrd has to be a development key.
 
@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Hang,
     /// It exits: the kernel panics and resets.
     Crash,
+    /// It fills the file system that the stage mounted, to the last block.
+    Fill,
 }
 
 /// A requested fault.
@@ -26,12 +28,27 @@ pub(crate) enum Fault {
     IgnoreReady,
 }
 
+impl Kind {
+    /// The word in markers.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hang => "hang",
+            Self::Crash => "crash",
+            Self::Fill => "fill",
+        }
+    }
+}
+
 impl Fault {
     /// Reads the value of `coracle.fault`. `None`: not a fault of this release.
     pub(crate) fn parse(value: &str) -> Option<Self> {
         match value.split_once(':').unwrap_or((value, "")) {
             ("hang-at", stage) => Some(Self::At(Kind::Hang, Stage::from_name(stage)?)),
             ("crash-at", stage) => Some(Self::At(Kind::Crash, Stage::from_name(stage)?)),
+            ("fill-at", stage) => match Stage::from_name(stage)? {
+                stage @ (Stage::State | Stage::Data) => Some(Self::At(Kind::Fill, stage)),
+                _ => None,
+            },
             ("stop-orchestrator", "") => Some(Self::StopOrchestrator),
             ("ignore-ready", "") => Some(Self::IgnoreReady),
             _ => None,
@@ -58,6 +75,8 @@ mod tests {
             ("crash-at:state", Some(Fault::At(Kind::Crash, Stage::State))),
             ("stop-orchestrator", Some(Fault::StopOrchestrator)),
             ("ignore-ready", Some(Fault::IgnoreReady)),
+            ("fill-at:data", Some(Fault::At(Kind::Fill, Stage::Data))),
+            ("fill-at:root", None),
             ("", None),
             ("hang-at", None),
             ("hang-at:", None),

@@ -90,12 +90,10 @@ fn start(context: &mut Context, mut facts: Facts) -> Chain<Started> {
         limits::apply()?;
         loopback::up()
     })?;
-    context.stage(Stage::Clock, |context| raise_clock(context, state.is_writable()))?;
+    context.stage(Stage::Clock, |context| raise_clock(context, state))?;
     context.stage(Stage::Entropy, |context| {
         entropy::seed(context, state.is_writable())?;
-        if state.is_writable() && !Path::new(entropy::SEED).exists() {
-            return entropy::store_fresh_seed();
-        }
+        store_first(context, state, entropy::SEED, entropy::store_fresh_seed);
         Ok(())
     })?;
     Ok(Started { facts, uevents, loader, disk, state })
@@ -207,12 +205,20 @@ fn make_cgroups(context: &mut Context) -> Result<()> {
     Ok(())
 }
 
-fn raise_clock(context: &mut Context, state_writable: bool) -> Result<()> {
+fn raise_clock(context: &mut Context, state: Status) -> Result<()> {
     if let Outcome::Raised { to } = clock_floor::apply()? {
         context.console.say(&format!("the clock stood before its floor and was set to {to} seconds after 1970"));
     }
-    if state_writable && !Path::new(clock_floor::STORED).exists() {
-        return clock_floor::store();
-    }
+    store_first(context, state, clock_floor::STORED, clock_floor::store);
     Ok(())
+}
+
+/// Makes a file of STATE that later boots read, if there is none yet. A full STATE is no reason not to boot.
+fn store_first(context: &mut Context, state: Status, path: &str, store: fn() -> Result<()>) {
+    if state.is_writable()
+        && !Path::new(path).exists()
+        && let Err(error) = store()
+    {
+        context.warn(&error);
+    }
 }
