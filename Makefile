@@ -6,6 +6,7 @@
 #   make images               disk images for all boards of the test matrix into target/images
 #   make boot                 builds the x86_64 image and boots it on this terminal's console until Ctrl-C
 #   make lint                 format and clippy
+#   make record               builds the real Kubernetes 1.37.2 into a cache outside the tree and records its answers anew
 #   make schema-check         regenerates the Kubernetes schema tables and compares them with the committed ones
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/ci/coracle-init
 
-.PHONY: test test-nightly lint setup build images boot run mutants schema-check schema-generate clean-images
+.PHONY: test test-nightly lint setup build images boot run mutants record schema-check schema-generate clean-images
 
 test: setup
 	.ci/test $(SUITE)
@@ -50,6 +51,9 @@ run:
 mutants: setup
 	.ci/build $(CORACLE_TARGET)
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p tidy --bin mutants
+
+record: setup
+	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record
 
 schema-check: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p schema-generator -- check
