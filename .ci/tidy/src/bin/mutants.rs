@@ -73,10 +73,14 @@ fn campaign() -> Result<bool, String> {
     Ok(noticed == all && all > 0)
 }
 
+/// Where cargo builds this tree; the mutants build elsewhere, because cargo names the artefacts of two checkouts alike.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// A checkout of HEAD below the target directory, made anew.
 fn copy_of_the_tree() -> Result<PathBuf, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let copy = target.join("mutants-tree");
+    let copy = target().join("mutants-tree");
     if copy.exists() {
         std::fs::remove_dir_all(&copy).map_err(|error| format!("cannot remove {}: {error}", copy.display()))?;
     }
@@ -97,7 +101,8 @@ fn try_mutant(copy: &Path, mutant: &Mutant) -> Result<Verdict, String> {
     }
     let write = |text: &str| std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()));
     let target = std::env::var("CORACLE_TARGET").unwrap_or_else(|_| "x86_64-unknown-linux-musl".to_owned());
-    let common = ["--quiet", "--profile", "ci", "--target", &target];
+    let directory = self::target().join("mutants-target").to_string_lossy().into_owned();
+    let common = ["--quiet", "--profile", "ci", "--target", &target, "--target-dir", &directory];
     let named: Vec<&str> = mutant.test.split_whitespace().collect();
     let cargo = |verb: &[&str]| run(copy, env!("CARGO"), &[verb, &common[..], &named[..]].concat());
 
