@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use coracle_slots::gpt::{Table, plan_grow};
 use coracle_slots::layout::Role;
-use rustix::mount::MountFlags;
+use rustix::mount::{MountFlags, UnmountFlags, unmount};
 
 use super::plan::{Checked, Observed, Step, checked, first_step, should_grow};
-use super::superblock;
+use super::{probe, superblock};
 use crate::context::Context;
 use crate::disk::{Disk, partition, table};
 use crate::error::{Attempt as _, Error, Result, invalid};
@@ -142,6 +142,12 @@ pub(crate) fn bring_up(
     };
     if let Err(error) = mount(&device, volume.mount_point) {
         context.warn(&error);
+        return Ok(Status::Damaged);
+    }
+    // e2fsck -p looks only briefly at a file system that was unmounted in order; what it missed shows at the first write.
+    if let Err(error) = probe::takes_writes(Path::new(volume.mount_point)) {
+        context.warn(&error);
+        unmount(volume.mount_point, UnmountFlags::empty()).attempt("unmount", volume.mount_point)?;
         return Ok(Status::Damaged);
     }
     let partition_bytes = table.find(volume.role).map_or(0, coracle_slots::gpt::Entry::size_bytes);

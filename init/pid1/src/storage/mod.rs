@@ -3,4 +3,5 @@
 pub(crate) mod execute;
 pub(crate) mod fill;
 pub(crate) mod plan;
+pub(crate) mod probe;
 pub(crate) mod superblock;
