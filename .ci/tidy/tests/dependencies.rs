@@ -79,6 +79,10 @@ fn crates_do_not_know_what_they_must_not_know() {
         ("coracle-apiserver", "coracle-pid1"),
         ("coracle", "coracle-pid1"),
         ("image-builder", "coracle-apiserver"),
+        ("oracle", "coracle-apimachinery"),
+        ("oracle", "coracle-store"),
+        ("schema-generator", "coracle-apimachinery"),
+        ("qemu-tests", "image-builder"),
         ("qemu-tests", "coracle-pid1"),
         ("qemu-tests", "coracle-apiserver"),
     ] {

@@ -114,7 +114,7 @@ impl Started {
             Status::Made | Status::Clean | Status::Repaired | Status::Grown => None,
         };
         let gate_ms = context.arguments.gate_ms(context.development);
-        let mut event_loop = EventLoop {
+        let event_loop = EventLoop {
             gate: Box::new(Gatekeeper::new(self.disk, context.arguments.boot.slot)),
             program: orchestrator,
             context,
@@ -131,10 +131,7 @@ impl Started {
             fed: now,
             store_clock_at: now.after(clock_floor::STORE_EVERY_MS),
         };
-        if let Some(hold) = hold {
-            event_loop.hold(hold);
-        }
-        event_loop.run()
+        event_loop.run(hold)
     }
 }
 

@@ -70,10 +70,15 @@ const UEVENTS: usize = 1;
 const HEARTBEAT: usize = 2;
 
 impl EventLoop {
-    /// Runs for ever.
-    pub(crate) fn run(mut self) -> ! {
+    /// Runs for ever, in a hold if there is a reason for one.
+    pub(crate) fn run(mut self, hold: Option<Hold>) -> ! {
+        // What happened to the devices while the stages ran is still queued. Whoever reads that the machine holds may
+        // press the power button at once, so the buttons come first.
+        self.take_uevents();
         self.buttons.look();
-        // What happened to the devices while the stages ran is still queued and is read in the first turn.
+        if let Some(hold) = hold {
+            self.hold(hold);
+        }
         self.feed(Moment::now(), &Input::Tick);
         loop {
             let deadline = self.deadline();
@@ -292,7 +297,7 @@ impl EventLoop {
     }
 
     /// Enters a hold and says so.
-    pub(crate) fn hold(&mut self, hold: Hold) {
+    fn hold(&mut self, hold: Hold) {
         self.policy.hold(hold);
         self.context.console.say(hold.explanation());
         self.context.console.marker(&Marker::new("hold").with("reason", hold.name()));

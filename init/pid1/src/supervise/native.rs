@@ -32,7 +32,7 @@ const PROGRAM: &str = "/supervised";
 #[must_use]
 pub fn supervise(console: File) -> String {
     match prepare(console) {
-        Ok(event_loop) => event_loop.run(),
+        Ok(event_loop) => event_loop.run(None),
         Err(error) => chain(&error),
     }
 }
