@@ -215,6 +215,25 @@ fn a_hang_in_the_last_boot_falls_back() -> Result<()> {
     argument_breaks("hang-last", "coracle.fault=hang-at:verity", 1, &said)
 }
 
+/// The orchestrator is stopped after it was ready (SIGSTOP): it lives and says nothing, so the watchdog is not fed, and
+/// the next boot counts on.
+#[test]
+fn a_stopped_orchestrator_is_ended_by_the_watchdog() -> Result<()> {
+    scenario("stop-orchestrator", |lab| {
+        let disk = lab.flashed(settled::KIND)?;
+        let key = development_key()?;
+        Device::open(&disk)?.add_arguments(Slot::A, "coracle.fault=stop-orchestrator", &key)?;
+        let mut guest = start(lab, settled::KIND, &disk)?;
+        healthy::boot(&mut guest)?;
+        let stale = marker("orchestrator").with("event", "stale");
+        fails(&mut guest, &[stale, event("WATCHDOG").with("action", "reset"), event("RESET"), slot_is(Slot::A)])?;
+        guest.power_cut()?;
+        let state = Device::open(&disk)?.boot_state()?.state;
+        assert_eq!((state.active, state.trial, state.left), (Slot::A, None, 3), "the second boot was counted");
+        Ok(())
+    })
+}
+
 /// A disk fresh from the factory whose orchestrator never gets ready has nowhere to go: it stays up and says why.
 #[test]
 fn a_bad_gate_without_another_slot_stays_up() -> Result<()> {
