@@ -45,8 +45,7 @@ pub enum Error {
     /// QEMU is older than the tests need, or does not say its version.
     #[error(
         "{program} is {found}, but QEMU {} or newer is needed: guests of 7.2 panic and reset at random under TCG. \
-         On Debian 12 the backports have it (a file in /etc/apt/sources.list.d with the line \
-         \"deb http://deb.debian.org/debian bookworm-backports main\", then apt-get update): {}",
+         `make setup` installs one; on Debian 12 it comes from bookworm-backports: {}",
         crate::version::NEEDED,
         crate::version::INSTALL
     )]
