@@ -113,7 +113,8 @@ fn a_corrupt_footer_is_rejected_at_once() -> Result<()> {
     })
 }
 
-/// One bit of the program that the orchestrator is: verity notices when it is read.
+/// Bits of the programs and modules of the root: verity notices when the first of them is read. Kernel, initrd and
+/// slot.cfg come before them in the image and stay whole, as do the tables at its end, which GRUB reads too.
 #[test]
 fn a_flipped_bit_of_the_root_falls_back() -> Result<()> {
     scenario("flipped-bit", |lab| {
@@ -121,15 +122,23 @@ fn a_flipped_bit_of_the_root_falls_back() -> Result<()> {
         let disk = on_trial(lab, 1, &key)?;
         let device = Device::open(&disk)?;
         let image = device.image_extent(Slot::B, &key)?;
-        // The largest files come last but for the tables at the end, which GRUB reads too: one bit in each 64 KiB there.
-        let last = image.length - image.length / 8;
-        for offset in (image.length / 2..last).step_by(64 << 10) {
+        let programs = kernel_end(&device, &disk)? + (64 << 10);
+        assert!(programs + (4 << 20) < image.length, "the root holds at least 4 MiB of programs");
+        for offset in (programs..image.length - (256 << 10)).step_by(64 << 10) {
             disk.flip_bit(image.offset + offset, 0)?;
         }
         let mut guest = start(lab, settled::KIND, &disk)?;
         fails(&mut guest, &[slot_is(Slot::B), qemu_tests::pattern::line("Kernel panic"), event("RESET")])?;
         ends_on_a(guest, &disk, 2)
     })
+}
+
+/// Where the kernel ends in SLOT-B, by the sizes in its header (the boot protocol's `setup_sects` and `syssize`).
+fn kernel_end(device: &Device<'_>, disk: &Disk) -> Result<u64> {
+    let kernel = kernel(device, Role::SlotB)?;
+    let header = disk.read(device.partition(Role::SlotB)?.offset + kernel + 0x1f1, 7)?;
+    let paragraphs = u32::from_le_bytes([header[3], header[4], header[5], header[6]]);
+    Ok(kernel + (u64::from(header[0]) + 1) * 512 + u64::from(paragraphs) * 16)
 }
 
 /// Where the kernel begins in a slot: the boot protocol's signature stands at a fixed place in it.
