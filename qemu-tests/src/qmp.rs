@@ -26,7 +26,11 @@ impl Control {
         let failed = |source: std::io::Error| qmp("connect", &source.to_string());
         let lines = BufReader::new(stream.try_clone().map_err(failed)?);
         let (sender, answers) = channel();
-        let reader = std::thread::spawn(move || read(lines, &sender, &record));
+        record.add_source();
+        let reader = std::thread::spawn(move || {
+            read(lines, &sender, &record);
+            record.close();
+        });
         let mut control = Self { stream, answers, reader: Some(reader) };
         control.command("qmp_capabilities", &json!({}))?;
         Ok(control)

@@ -84,6 +84,8 @@ struct State {
     transcript: Vec<u8>,
     partial: Vec<u8>,
     heard: Duration,
+    /// Sources beside the console that may still say something.
+    others: usize,
     closed: bool,
 }
 
@@ -135,9 +137,19 @@ impl Record {
         self.shared.changed.notify_all();
     }
 
-    /// Says that nothing more will come.
+    /// Announces a source beside the console; it has to [`Self::close`] as well.
+    pub fn add_source(&self) {
+        self.state().others += 1;
+    }
+
+    /// Says that one source is done. After the last one nothing more will come.
     pub fn close(&self) {
-        self.state().closed = true;
+        let mut state = self.state();
+        match state.others.checked_sub(1) {
+            Some(others) => state.others = others,
+            None => state.closed = true,
+        }
+        drop(state);
         self.shared.changed.notify_all();
     }
 
@@ -317,6 +329,11 @@ mod tests {
         record.push_event(Event { name: "RESET".into(), data: serde_json::json!({"reason": "guest-reset"}) });
         assert!(record.wait(0, &wait(&event("RESET").with("reason", "guest-reset"), &[])).is_ok());
         assert!(record.wait(0, &wait(&event("RESET").with("reason", "host"), &[])).is_err());
+        record.add_source();
+        record.close();
+        record.push_event(Event { name: "SHUTDOWN".to_owned(), data: serde_json::Value::Null });
+        let late = crate::pattern::event("SHUTDOWN");
+        assert!(record.wait(at + 1, &wait(&late, &[])).is_ok(), "one source is still open");
         record.close();
         let closed = Wait { bound: Duration::from_secs(3600), ..wait(&modules, &[]) };
         assert!(matches!(record.wait(at + 1, &closed), Err(Miss::Closed)), "a closed console ends the wait at once");

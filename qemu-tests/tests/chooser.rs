@@ -12,6 +12,7 @@ use qemu_tests::disk::Disk;
 use qemu_tests::lab::DISK_BYTES;
 use qemu_tests::machine::{ARM64_UEFI, Machine, X86_64_BIOS, X86_64_UEFI};
 use qemu_tests::pattern::{Pattern, event, line};
+use qemu_tests::record::Wait;
 use qemu_tests::{Guest, Lab, Result, scenario};
 use std::time::Duration;
 
@@ -98,9 +99,10 @@ fn resets_follow_the_model(kind: &'static Machine) -> Result<()> {
             guest.wait(pattern, BOOT_BOUND)?;
         }
         // QEMU's events and the console come by two ways: the last line may stand behind the event.
-        guest.ended(BOOT_BOUND)?;
         let halted = event("SHUTDOWN").with("reason", "guest-shutdown");
-        assert!(guest.record().entries().iter().any(|entry| halted.matches(entry)), "the last boot halts the machine");
+        let wait = Wait { wanted: &halted, forbidden: &[], bound: BOOT_BOUND };
+        assert!(guest.record().wait(0, &wait).is_ok(), "the last boot halts the machine");
+        guest.ended(BOOT_BOUND)?;
         let said = guest.record().entries().iter().filter(|entry| line("[[slot=").matches(entry)).count();
         assert_eq!(said, expected.len(), "no boot beside those of the model");
         assert_eq!(Device::open(&disk)?.state_blocks()?.map(Some), files, "both block files");
