@@ -13,12 +13,16 @@
 pub mod at_rest;
 pub mod base64;
 pub mod duration;
+pub mod field;
 mod float;
 pub mod fuzz;
 pub mod json;
+pub mod patch;
 pub mod protobuf;
 pub mod quantity;
 pub mod schema;
+pub mod selector;
+pub mod status;
 pub mod time;
 mod value;
 pub mod yaml;

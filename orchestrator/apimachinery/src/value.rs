@@ -48,6 +48,56 @@ impl Value {
         }
     }
 
+    /// The truth of a [`Value::Bool`].
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The number of a [`Value::Int`].
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The items of a [`Value::List`]; nothing for any other value.
+    pub fn items(&self) -> &[Value] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The items of a [`Value::List`] for changing them.
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Value>> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value behind these member names, from an object inwards.
+    pub fn at(&self, names: &[&str]) -> Option<&Value> {
+        names.iter().try_fold(self, |value, name| value.as_object()?.get(name))
+    }
+
+    /// The text behind these member names; empty when there is none.
+    pub fn text_at(&self, names: &[&str]) -> &str {
+        self.at(names).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The members of a [`Value::Object`] for changing them.
+    pub fn as_object_mut(&mut self) -> Option<&mut Object> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
     /// The members of a [`Value::Object`].
     pub fn as_object(&self) -> Option<&Object> {
         match self {
@@ -86,6 +136,37 @@ impl Object {
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
         let at = self.position(name).ok()?;
         self.0.get_mut(at).map(|(_, value)| value)
+    }
+
+    /// The member `name` as an object, made empty first if there is none or it is no object.
+    pub fn object_mut(&mut self, name: &'static str) -> &mut Object {
+        if !matches!(self.get(name), Some(Value::Object(_))) {
+            self.insert(name.into(), Value::Object(Self::new()));
+        }
+        match self.position(name).ok().and_then(|at| self.0.get_mut(at)) {
+            Some((_, Value::Object(object))) => object,
+            // The member was put there above.
+            _ => unreachable!("a member that was just inserted is there"),
+        }
+    }
+
+    /// Sets a member that is absent; says whether it did.
+    pub fn insert_default(&mut self, name: &'static str, value: impl FnOnce() -> Value) -> bool {
+        let absent = self.get(name).is_none();
+        if absent {
+            self.insert(name.into(), value());
+        }
+        absent
+    }
+
+    /// Members in the order of their names, their values for changing.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
+        self.0.iter_mut().map(|(key, value)| (&**key, value))
+    }
+
+    /// Keeps the members that a condition holds for.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Value) -> bool) {
+        self.0.retain(|(key, value)| keep(key, value));
     }
 
     /// Sets a member and returns the value it had.

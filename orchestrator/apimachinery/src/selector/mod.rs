@@ -1,0 +1,1 @@
+//! Label and field selectors: reading their text, matching, printing.
