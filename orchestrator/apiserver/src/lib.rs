@@ -4,6 +4,7 @@
 //! path that is not served is answered with the Status that Kubernetes gives, so that a client says what is missing.
 
 pub mod health;
+pub mod http;
 pub mod identity;
 mod responses;
 mod routes;
