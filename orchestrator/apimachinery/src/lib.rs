@@ -17,6 +17,7 @@ pub mod field;
 mod float;
 pub mod fuzz;
 pub mod json;
+pub mod names;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;

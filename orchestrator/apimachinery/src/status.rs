@@ -208,7 +208,9 @@ impl Status {
 }
 
 impl Details {
-    fn to_value(&self) -> Value {
+    /// The document.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         let mut object = Object::new();
         for (name, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
             set_text(&mut object, name, text);

@@ -17,9 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::health::Checks;
-use crate::identity::ServingIdentity;
-use crate::routes;
+use crate::front::Front;
 
 /// A client that has not finished its TLS handshake by then is dropped.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -55,7 +53,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     acceptor: TlsAcceptor,
-    checks: Checks,
+    front: Front,
 }
 
 impl Server {
@@ -63,19 +61,11 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be bound, or the identity is unusable.
-    pub async fn bind(address: SocketAddr, identity: ServingIdentity, checks: Checks) -> Result<Self, Error> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(Error::Tls)?
-            .with_no_client_auth()
-            .with_single_cert(identity.chain, identity.key)
-            .map_err(Error::Tls)?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    pub async fn bind(address: SocketAddr, tls: rustls::ServerConfig, front: Front) -> Result<Self, Error> {
         let listen = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Self { listener, address, acceptor: TlsAcceptor::from(Arc::new(tls)), checks })
+        Ok(Self { listener, address, acceptor: TlsAcceptor::from(Arc::new(tls)), front })
     }
 
     /// The bound address with its real port.
@@ -98,10 +88,10 @@ impl Server {
             };
             match accepted {
                 Ok((stream, place)) => {
-                    let (acceptor, checks, watcher) = (self.acceptor.clone(), self.checks.clone(), graceful.watcher());
+                    let (acceptor, front, watcher) = (self.acceptor.clone(), self.front.clone(), graceful.watcher());
                     connections.spawn(async move {
                         let _place = place;
-                        connection(stream, &acceptor, checks, watcher).await;
+                        connection(stream, &acceptor, front, watcher).await;
                     });
                 }
                 // The peer is gone already, or this process has no descriptor left. The latter passes when a
@@ -137,7 +127,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
-    checks: Checks,
+    front: Front,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let stream = match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
@@ -145,9 +135,10 @@ async fn connection(
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake took too long"),
     };
+    let peer = stream.get_ref().1.peer_certificates().map(Arc::from);
     let service = service_fn(move |request| {
-        let answer = routes::answer(&request, &checks);
-        async move { Ok::<_, Infallible>(answer) }
+        let (front, peer) = (front.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(front.answer(peer, request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);

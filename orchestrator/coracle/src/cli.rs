@@ -1,6 +1,7 @@
 //! The command line. A flag that is not honoured is refused by clap with the nearest one that is.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -30,6 +31,49 @@ pub(crate) struct Server {
     /// Port that the HTTPS listener binds; 0 takes a free one
     #[arg(long, default_value_t = 6443, value_name = "PORT")]
     pub(crate) https_listen_port: u16,
+
+    /// Folder of the cluster's state [default: on a device a folder of STATE, elsewhere /var/lib/rancher/k3s or
+    /// ~/.rancher/k3s without root]
+    #[arg(long, short = 'd', value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// File that gets the administrator's kubeconfig [default: /etc/rancher/k3s/k3s.yaml, or ~/.kube/k3s.yaml without
+    /// root; on a device none, because its root is read-only]
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) write_kubeconfig: Option<PathBuf>,
+
+    /// Network of Service addresses
+    #[arg(long, default_value = "10.43.0.0/16", value_name = "CIDR")]
+    pub(crate) service_cidr: String,
+
+    /// Further names and addresses of the serving certificate
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_san: Vec<String>,
+
+    /// Components that are not wanted, by k3s' names
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ["coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"])]
+    pub(crate) disable: Vec<String>,
+
+    /// Refused in this version: it joins with the node agent
+    #[arg(long, value_name = "NAME", value_parser = refuse("the node agent, which is not part of this version"))]
+    pub(crate) node_name: Option<Refused>,
+
+    /// Refused in this version: it joins with the node agent
+    #[arg(long, value_name = "CIDR", value_parser = refuse("the pod network, which is not part of this version"))]
+    pub(crate) cluster_cidr: Option<Refused>,
+
+    /// Refused in this version: it joins with the second node
+    #[arg(long, short = 't', value_name = "TOKEN", value_parser = refuse("the second node, which is not part of this version"))]
+    pub(crate) token: Option<Refused>,
+}
+
+/// A value that is never taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refused {}
+
+/// A parser that takes no value and says with what the flag joins.
+fn refuse(with: &'static str) -> impl Fn(&str) -> Result<Refused, String> + Clone + Send + Sync + 'static {
+    move |_| Err(format!("this flag joins with {with}"))
 }
 
 #[cfg(test)]
@@ -41,5 +85,19 @@ mod tests {
         let error = Cli::try_parse_from(["coracle", "server", "--https-listen-prot", "1"]).unwrap_err().to_string();
         assert!(error.contains("--https-listen-port"), "{error}");
         assert!(Cli::try_parse_from(["coracle", "agent"]).is_err());
+    }
+
+    #[test]
+    fn flags_that_cannot_be_honoured_are_refused_with_the_reason() {
+        for (flag, value, reason) in [
+            ("--token", "secret", "second node"),
+            ("--node-name", "n", "node agent"),
+            ("--cluster-cidr", "10.42.0.0/16", "pod network"),
+            ("--disable", "kube-proxy", "metrics-server"),
+        ] {
+            let error = Cli::try_parse_from(["coracle", "server", flag, value]).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(Cli::try_parse_from(["coracle", "server", "--disable", "traefik,servicelb"]).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod embedded;
 mod heartbeat;
+mod places;
 mod process;
 mod self_check;
 mod server;

@@ -3,15 +3,26 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
+use coracle_apiserver::allocate::Networks;
+use coracle_apiserver::api::Api;
+use coracle_apiserver::audit::LogAudit;
+use coracle_apiserver::bootstrap;
+use coracle_apiserver::front::Front;
 use coracle_apiserver::health::Checks;
-use coracle_apiserver::identity::ServingIdentity;
 use coracle_apiserver::server::Server;
+use coracle_apiserver::tokens::{AUDIENCE, Tokens};
+use coracle_auth::authenticate::Authenticator;
+use coracle_auth::pki::{self, Authorities};
+use coracle_auth::token::Keys;
 use coracle_contract::heartbeat::Message;
 use coracle_contract::marker::Marker;
+use coracle_store::{LocalStore, Options};
 use rustls::pki_types::CertificateDer;
 
 use crate::heartbeat::Heartbeat;
+use crate::places::Places;
 use crate::shutdown::Shutdown;
 use crate::{cli, self_check};
 
@@ -29,14 +40,36 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     let mut shutdown = Shutdown::register()?;
     let heartbeat = Heartbeat::from_environment()?;
 
+    // Before anything that may take long, so that PID 1 hears of this process.
+    if let Some(heartbeat) = &heartbeat {
+        heartbeat.say(&Message::Alive)?;
+    }
+    let places = Places::of(arguments)?;
+    let networks = Networks::parse(&arguments.service_cidr)?;
+    let authorities = Authorities::open(&places.tls)?;
+    let tokens = Arc::new(Tokens::new(Authenticator::new(Keys::open(&places.tls)?, AUDIENCE)));
+    let api_address = networks.api_address();
+    let store = LocalStore::open(&places.store, Options::default())?;
+    let api = Api::new(Arc::new(store), Arc::new(LogAudit), networks, Arc::clone(&tokens));
+    bootstrap::ensure(&api).await?;
+
     let mut checks = Checks::default();
     checks.add("ping", true);
-    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let identity = ServingIdentity::generate(&["localhost", "kubernetes", "kubernetes.default"], &loopback)?;
-    let authority = identity.authority.clone();
+    let front = Front::new(api, checks, tokens);
+    let (names, mut addresses) = names_and_addresses(&arguments.tls_san);
+    addresses.push(IpAddr::V4(api_address));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let serving = authorities.server.serving(&names, &addresses)?;
+    let tls = pki::server_config(&serving, &authorities.server, &authorities.client)?;
+    let authority = pki::der(authorities.server.certificate())?;
     let address = SocketAddr::new(arguments.bind_address, arguments.https_listen_port);
-    let server = Server::bind(address, identity, checks).await?;
+    let server = Server::bind(address, tls, front).await?;
     let address = server.address();
+    if let Some(path) = &places.kubeconfig {
+        let admin = authorities.client.client("system:admin", Some("system:masters"))?;
+        let url = format!("https://{}", reachable(address));
+        pki::write(path, pki::kubeconfig(&url, &authorities.server, &admin).as_bytes())?;
+    }
     say(&Marker::new("serving").with("address", address));
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -101,6 +134,28 @@ async fn announce_ready(
 /// serving.
 fn say(marker: &Marker) {
     let _ = std::io::stdout().write_all(format!("{marker}\n").as_bytes());
+}
+
+/// Names and addresses of the serving certificate: those that clients in the cluster and on this machine use, and what
+/// the user adds.
+fn names_and_addresses(more: &[String]) -> (Vec<String>, Vec<IpAddr>) {
+    let mut names: Vec<String> = [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    for name in more.iter().flat_map(|names| names.split(',')).filter(|name| !name.is_empty()) {
+        match name.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => names.push(name.to_owned()),
+        }
+    }
+    (names, addresses)
 }
 
 /// An address at which this process reaches its own listener.

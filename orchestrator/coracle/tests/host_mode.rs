@@ -16,14 +16,18 @@ use rustix::process::{Pid, Signal, kill_process};
 struct Server {
     child: Child,
     lines: BufReader<ChildStdout>,
+    _directory: tempfile::TempDir,
 }
 
 impl Server {
     fn start(command: &mut Command) -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let command = command.args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", "0"]);
+        let command = command.arg("--data-dir").arg(directory.path());
+        let command = command.arg("--write-kubeconfig").arg(directory.path().join("kubeconfig"));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        Self { child, lines, _directory: directory }
     }
 
     /// The next marker on standard output; the end of the output fails the test.
@@ -83,8 +87,11 @@ fn a_taken_port_is_named_in_the_error() {
     let mut first = Server::start(&mut coracle());
     let address: SocketAddr = first.marker().get("address").unwrap().parse().unwrap();
     let port = address.port().to_string();
-    let output =
-        coracle().args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", &port]).output().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut second = coracle();
+    let second = second.args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", &port]);
+    let second = second.arg("--write-kubeconfig").arg(directory.path().join("kubeconfig"));
+    let output = second.arg("--data-dir").arg(directory.path()).output().unwrap();
     assert!(!output.status.success());
     assert!(text(&output).contains(&format!("cannot listen on 127.0.0.1:{port}: ")), "{}", text(&output));
     assert!(first.terminate());

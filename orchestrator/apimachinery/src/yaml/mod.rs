@@ -4,7 +4,10 @@
 //! It works on the event stream of granit-parser, the parser under serde-saphyr, because the events still say whether a
 //! scalar was quoted; serde-saphyr itself resolves plain scalars by YAML 1.2 before its callers see them.
 
+mod encode;
 mod scalar;
+
+pub use encode::encode_any;
 
 use crate::json::{self, Decoded, FieldValidation};
 use crate::schema::Type;

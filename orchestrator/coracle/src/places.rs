@@ -1,0 +1,87 @@
+//! Where a server keeps what it keeps.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use coracle_contract::paths;
+
+use crate::cli;
+
+/// Folders and files of a server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Authorities and keys.
+    pub(crate) tls: PathBuf,
+    /// The store.
+    pub(crate) store: PathBuf,
+    /// The administrator's kubeconfig, if one is written.
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// A folder cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot create {folder}", folder = .0.display())]
+pub(crate) struct Error(PathBuf, #[source] io::Error);
+
+/// What decides the defaults.
+struct Machine<'a> {
+    is_device: bool,
+    is_root: bool,
+    home: &'a Path,
+}
+
+impl Places {
+    /// The places that the flags and this machine give, made where they are missing.
+    ///
+    /// # Errors
+    /// A folder cannot be made.
+    pub(crate) fn of(arguments: &cli::Server) -> Result<Self, Error> {
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let machine = Machine {
+            is_device: Path::new(paths::BOOT_FACTS).exists(),
+            is_root: rustix::process::geteuid().is_root(),
+            home: &home,
+        };
+        let places = Self::choose(arguments.data_dir.as_deref(), arguments.write_kubeconfig.as_deref(), &machine);
+        let kubeconfig = places.kubeconfig.as_deref().and_then(Path::parent);
+        for folder in [places.tls.as_path(), places.store.as_path()].into_iter().chain(kubeconfig) {
+            fs::create_dir_all(folder).map_err(|source| Error(folder.to_owned(), source))?;
+        }
+        Ok(places)
+    }
+
+    fn choose(data: Option<&Path>, kubeconfig: Option<&Path>, machine: &Machine<'_>) -> Self {
+        let (default_data, default_kubeconfig) = match machine {
+            // Keys and objects belong on STATE; the certificate of an administrator is made off the device.
+            Machine { is_device: true, .. } => (Path::new(paths::STATE).join("cluster"), None),
+            Machine { is_root: true, .. } => {
+                (PathBuf::from("/var/lib/rancher/k3s"), Some(PathBuf::from("/etc/rancher/k3s/k3s.yaml")))
+            }
+            Machine { home, .. } => (home.join(".rancher/k3s"), Some(home.join(".kube/k3s.yaml"))),
+        };
+        let data = data.map_or(default_data, Path::to_owned);
+        let server = data.join("server");
+        let kubeconfig = kubeconfig.map(Path::to_owned).or(default_kubeconfig);
+        Self { tls: server.join("tls"), store: server.join("db"), kubeconfig }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_machine_unless_flags_say_otherwise() {
+        let home = Path::new("/home/u");
+        let machine = |is_device, is_root| Machine { is_device, is_root, home };
+        let device = Places::choose(None, None, &machine(true, true));
+        assert_eq!((device.store, device.kubeconfig), (PathBuf::from("/state/cluster/server/db"), None));
+        let root = Places::choose(None, None, &machine(false, true));
+        assert_eq!(root.tls, Path::new("/var/lib/rancher/k3s/server/tls"));
+        assert_eq!(root.kubeconfig.as_deref(), Some(Path::new("/etc/rancher/k3s/k3s.yaml")));
+        let user = Places::choose(Some(Path::new("/d")), None, &machine(false, false));
+        assert_eq!(user.store, Path::new("/d/server/db"));
+        assert_eq!(user.kubeconfig.as_deref(), Some(Path::new("/home/u/.kube/k3s.yaml")));
+    }
+}
