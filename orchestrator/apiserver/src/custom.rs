@@ -50,6 +50,9 @@ impl Version {
     pub(crate) fn prepare_create(&self, _v: &mut Value) {}
     pub(crate) fn prepare_update(&self, _n: &mut Value, _o: &Value) {}
     pub(crate) fn prepare_status(&self, _n: &mut Value, _o: &Value) {}
+    pub(crate) fn announced(&self) -> &[coracle_apimachinery::schema::Resource] {
+        &[]
+    }
     pub(crate) fn selects_by(&self, _f: &str) -> bool {
         false
     }
