@@ -138,7 +138,7 @@ impl AllowedList {
     }
 }
 
-fn fits_name(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits_name(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 

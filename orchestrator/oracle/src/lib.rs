@@ -2,7 +2,8 @@
 //!
 //! A build and test tool. It must never depend on a crate of the product: what is compared must not share code with the
 //! comparison. The data stands beside the code: `scripts/` (what is asked), `recordings/` (what the real server answers),
-//! `golden.toml` (samples for codec tests) and `differences.toml` (what our server may answer differently).
+//! `golden.toml` (samples for codec tests) `differences.toml` (what our server may answer differently) and `open.toml` (what it does not
+//! answer yet).
 
 pub mod allowed;
 mod certificates;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod golden;
 mod layout;
 pub mod normalise;
+pub mod open;
 mod process;
 pub mod programs;
 pub mod recording;
@@ -24,10 +26,11 @@ pub mod target;
 pub use allowed::{AllowedList, Finding};
 pub use compare::{Difference, compare};
 pub use error::{Error, Result, chain};
+pub use open::OpenList;
 pub use recording::{Answer, Body, Recording};
 pub use replay::{judge, replay};
 pub use script::{Category, Script};
-pub use target::Target;
+pub use target::{DataDirectory, Target};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -63,6 +66,12 @@ impl Data {
         let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
         let names: BTreeSet<String> = recordings.keys().cloned().collect();
         Ok(Self { scripts, recordings, allowed: AllowedList::parse(&text, &names)? })
+    }
+
+    /// The titles of all steps: names of recordings, and questions of steps that only prepare.
+    #[must_use]
+    pub fn titles(&self) -> BTreeSet<&str> {
+        self.scripts.iter().flat_map(|script| &script.steps).map(script::Step::title).collect()
     }
 
     /// Replays all scripts against an empty server and judges the answers: the entry of `make test SUITE=kubectl`.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::process::{Environment, Program, Server};
 use crate::programs::Programs;
 use crate::script::{ADMIN, HttpRequest};
-use crate::target::{Credentials, Target};
+use crate::target::{Target, identities};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -31,16 +31,6 @@ pub struct RealServer {
     etcd: Server,
     _directory: tempfile::TempDir,
 }
-
-/// Who scripts may ask as: identity, common name, organisations.
-const PEOPLE: [(&str, &str, &[&str]); 3] = [
-    (ADMIN, "oracle-admin", &["system:masters"]),
-    ("nobody", "oracle-nobody", &[]),
-    ("node", "system:node:node-a", &["system:nodes"]),
-];
-
-/// A token that no server knows.
-const UNKNOWN_TOKEN: &str = "not-a-token-of-any-server";
 
 impl RealServer {
     /// Starts both programs with fresh certificates and empty storage, and waits until they are ready.
@@ -114,18 +104,10 @@ impl RealServer {
         ];
         let api_server = files.serve("kube-apiserver", &programs.api_server(), &flags)?;
 
-        let mut identities = BTreeMap::from([
-            ("anonymous".to_owned(), Credentials::Anonymous),
-            ("token".to_owned(), Credentials::Token(UNKNOWN_TOKEN.to_owned())),
-        ]);
-        for (identity, name, organisations) in PEOPLE {
-            let Pair { certificate, key } = client_authority.sign(Purpose::Client, name, organisations)?;
-            identities.insert(identity.to_owned(), Credentials::Certificate { chain: certificate, key });
-        }
         let target = Target {
             url: format!("https://127.0.0.1:{port}"),
             authority: server_authority.certificate(),
-            identities,
+            identities: identities(&client_authority)?,
             kubeconfig: directory.path().join("kubeconfig"),
             kubectl: programs.kubectl(),
         };

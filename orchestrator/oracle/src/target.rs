@@ -1,7 +1,9 @@
 //! A server to ask: its address, the authority to trust, and who may ask.
 
+use crate::certificates::{Authority, Pair, Purpose};
 use crate::error::{Error, Result};
 use crate::process::{Environment, Program};
+use crate::script::ADMIN;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -40,6 +42,33 @@ pub struct Target {
     /// kubectl of the oracle's release.
     pub kubectl: PathBuf,
 }
+
+/// Who scripts may ask as: identity, common name, organisations.
+const PEOPLE: [(&str, &str, &[&str]); 3] = [
+    (ADMIN, "oracle-admin", &["system:masters"]),
+    ("nobody", "oracle-nobody", &[]),
+    ("node", "system:node:node-a", &["system:nodes"]),
+];
+
+/// A token that no server knows.
+const UNKNOWN_TOKEN: &str = "not-a-token-of-any-server";
+
+/// The identities that scripts use, for a server that trusts the authority's clients.
+pub(crate) fn identities(authority: &Authority) -> Result<BTreeMap<String, Credentials>> {
+    let mut identities = BTreeMap::from([
+        ("anonymous".to_owned(), Credentials::Anonymous),
+        ("token".to_owned(), Credentials::Token(UNKNOWN_TOKEN.to_owned())),
+    ]);
+    for (identity, name, organisations) in PEOPLE {
+        let Pair { certificate, key } = authority.sign(Purpose::Client, name, organisations)?;
+        identities.insert(identity.to_owned(), Credentials::Certificate { chain: certificate, key });
+    }
+    Ok(identities)
+}
+
+/// The files of a server from which its own authorities sign, laid out as k3s does below its data directory.
+#[derive(Debug, Clone, Copy)]
+pub struct DataDirectory<'a>(pub &'a Path);
 
 /// How long kubectl may take to print its configuration.
 const CONFIGURATION: Duration = Duration::from_secs(20);
@@ -92,6 +121,28 @@ impl Target {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), authority, identities, kubeconfig, kubectl })
     }
 
+    /// A server of this machine with the identities of the scripts, signed by the server's own client authority.
+    /// `kubeconfig` is the file to write.
+    ///
+    /// # Errors
+    /// A file of the data directory cannot be read or is no certificate or key, or the kubeconfig cannot be written.
+    pub fn of_data_directory(url: &str, data: DataDirectory<'_>, kubeconfig: &Path, kubectl: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = data.0.join("server/tls").join(name);
+            fs::read_to_string(&path).map_err(Error::file("read", &path))
+        };
+        let clients = Authority::existing(&read("client-ca.crt")?, &read("client-ca.key")?)?;
+        let target = Self {
+            url: url.to_owned(),
+            authority: read("server-ca.crt")?,
+            identities: identities(&clients)?,
+            kubeconfig: kubeconfig.to_owned(),
+            kubectl: kubectl.to_owned(),
+        };
+        target.write_kubeconfig()?;
+        Ok(target)
+    }
+
     /// Writes the kubeconfig of this target. JSON is YAML.
     ///
     /// # Errors
@@ -113,7 +164,7 @@ impl Target {
             .map(|name| json!({"name": name, "context": {"cluster": "target", "user": name}}))
             .collect();
         let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": crate::script::ADMIN,
+            "apiVersion": "v1", "kind": "Config", "current-context": ADMIN,
             "clusters": [{"name": "target", "cluster": cluster}], "users": users, "contexts": contexts,
         });
         fs::write(&self.kubeconfig, config.to_string()).map_err(Error::file("write", &self.kubeconfig))

@@ -1,0 +1,57 @@
+//! The agreed differences are exactly those of a server that keeps no managedFields and refuses server-side apply.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use oracle::{Answer, Body, Data, Recording, compare};
+use serde_json::{Value, json};
+
+/// Takes every managedFields away.
+fn remove_managed_fields(value: &mut Value) {
+    match value {
+        Value::Object(items) => {
+            if let Some(metadata) = items.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+            items.values_mut().for_each(remove_managed_fields);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_managed_fields),
+        _ => {}
+    }
+}
+
+/// What our server is to answer where the real one answers as recorded.
+fn ours(recording: &Recording) -> Answer {
+    let mut answer = recording.answer.clone();
+    let Answer::Http(http) = &mut answer else { return answer };
+    if recording.name.starts_with("patch-apply-") {
+        http.status = 415;
+        http.body = Body::Json(json!({"kind": "Status", "code": 415, "reason": "UnsupportedMediaType"}));
+        return answer;
+    }
+    match &mut http.body {
+        Body::Json(value) => remove_managed_fields(value),
+        Body::Events(events) => events.iter_mut().for_each(remove_managed_fields),
+        Body::Text(lines) => {
+            let start = lines.iter().position(|line| line == "  managedFields:");
+            if let Some(start) = start {
+                let end = lines.iter().position(|line| line == "  name: yaml").unwrap();
+                lines.drain(start..end);
+            }
+        }
+        Body::Empty | Body::Bytes(_) => {}
+    }
+    answer
+}
+
+#[test]
+fn the_list_covers_our_design_and_nothing_else() {
+    let data = Data::read().unwrap();
+    let mut differences = Vec::new();
+    let mut touched = 0;
+    for recording in data.recordings.values() {
+        let found = compare(recording, ours(recording));
+        touched += usize::from(!found.is_empty());
+        differences.extend(found);
+    }
+    assert_eq!(data.allowed.judge(&differences), []);
+    assert!(touched > 50, "{touched} recordings differ");
+}
