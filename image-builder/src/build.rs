@@ -212,6 +212,30 @@ pub fn fetch(
     if tests {
         keys.extend(list.for_tests(host));
     }
+    fill(sources, &keys, archive, progress)
+}
+
+/// Writes a program of a package that only tests need, for this host, to the file `out`.
+///
+/// # Errors
+/// The lock lacks the package, the archive cannot give it, it lacks the program, or the file cannot be written.
+pub fn extract(
+    sources: &Sources,
+    (package, program): (&str, &str),
+    archive: &Archive,
+    out: &Path,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let key = (Role::Test, Architecture::host(), package.to_owned());
+    let tree = fill(sources, std::slice::from_ref(&key), archive, progress)?.open(&key)?;
+    if let Some(directory) = out.parent() {
+        files::create_dirs(directory)?;
+    }
+    files::write(out, tree.content(program)?)?;
+    Ok(files::set_mode(out, 0o755)?)
+}
+
+fn fill(sources: &Sources, keys: &[Key], archive: &Archive, progress: &Progress) -> Result<Store, Error> {
     let lock = Lock::load(&sources.lock())?;
     let open = || {
         if archive.offline {
@@ -220,7 +244,7 @@ pub fn fetch(
         progress.stage("reading the archive's package lists");
         open_archive(sources, &archive.cache)
     };
-    Ok(Store::fill(&archive.cache, &lock, &keys, archive.strictness, progress, open)?)
+    Ok(Store::fill(&archive.cache, &lock, keys, archive.strictness, progress, open)?)
 }
 
 fn open_archive(sources: &Sources, cache: &Path) -> Result<Apt, store::Error> {

@@ -58,6 +58,18 @@ enum Command {
         #[arg(long)]
         board: String,
     },
+    /// Take a program that tests run out of its locked package.
+    Extract {
+        /// Name of the package.
+        #[arg(long)]
+        package: String,
+        /// Path of the program in the package.
+        #[arg(long)]
+        program: String,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// The package lock.
     Lock {
         /// Make the archive's current packages the lock.
@@ -108,6 +120,10 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             let archive = Archive { cache, offline: false, strictness: Strictness::Development };
             let store = build::fetch(&sources, boards.find(&board)?, &archive, true, &progress)?;
             println!("{board}: {} packages", store.entries().count());
+        }
+        Command::Extract { package, program, out } => {
+            let archive = Archive { cache, offline: false, strictness: Strictness::Development };
+            build::extract(&sources, (&package, &program), &archive, &out, &progress)?;
         }
         Command::Lock { update: _ } => {
             let lock = build::update_lock(&sources, &cache, &progress)?;

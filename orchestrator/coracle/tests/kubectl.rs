@@ -122,24 +122,44 @@ fn recorded_answers_are_given_but_for_open_ones() {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-#[test]
-fn the_written_kubeconfig_is_the_administrators() {
+/// What a user does first, with the outputs that both releases print alike.
+fn first_steps(program: &Path) {
     let server = Server::start();
     let mode = fs::metadata(server.kubeconfig()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let program = kubectl();
     for (arguments, expected) in [
         ("get namespace default -o name", "namespace/default\n"),
         ("auth can-i * *", "yes\n"),
         ("create configmap c --from-literal=a=1 -o name", "configmap/c\n"),
+        ("get configmap c", "NAME   DATA   AGE\nc      1      "),
         ("get configmap c -o jsonpath={.data.a}", "1"),
-        ("delete configmap c", "configmap \"c\" deleted from default namespace\n"),
+        ("label configmap c colour=red", "configmap/c labeled\n"),
+        ("get configmap -l colour=red -o name", "configmap/c\n"),
+        ("create deployment web --image=example.com/web:1 --replicas=2", "deployment.apps/web created\n"),
+        ("scale deployment web --replicas=3", "deployment.apps/web scaled\n"),
+        ("get deployment web -o jsonpath={.spec.replicas}", "3"),
+        ("explain configmap.immutable", "KIND:       ConfigMap\nVERSION:    v1\n"),
+        ("delete configmap c -o name", "configmap/c\n"),
+        ("get configmap c --ignore-not-found", ""),
     ] {
-        let output = server.kubectl(&program, arguments);
+        let output = server.kubectl(program, arguments);
         let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!((stdout.as_ref(), output.status.code()), (expected, Some(0)), "{arguments}: {stderr}");
+        assert!(output.status.success(), "{arguments}: {stderr}");
+        assert!(stdout.starts_with(expected), "{arguments}: {stdout}");
+        assert!(!expected.is_empty() || stdout.is_empty(), "{arguments}: {stdout}");
     }
     server.terminate();
+}
+
+#[test]
+fn first_steps_with_kubectl_of_the_release() {
+    first_steps(&kubectl());
+}
+
+/// Debian 13 has 1.32: older than the skew that upstream tests, and what a user of that system types.
+#[test]
+fn first_steps_with_debians_kubectl() {
+    first_steps(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubectl-older"));
 }
 
 #[test]
