@@ -1,6 +1,7 @@
 //! `coracle`: the orchestrator and the verbs a user types. Here is only the assembly; every part lives in a crate.
 
 mod cli;
+mod cluster;
 mod embedded;
 mod heartbeat;
 mod places;

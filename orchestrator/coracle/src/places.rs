@@ -44,6 +44,19 @@ impl Places {
             home: &home,
         };
         let places = Self::choose(arguments.data_dir.as_deref(), arguments.write_kubeconfig.as_deref(), &machine);
+        places.made()
+    }
+
+    /// The places below one folder, without a kubeconfig.
+    ///
+    /// # Errors
+    /// A folder cannot be made.
+    pub(crate) fn below(folder: &Path) -> Result<Self, Error> {
+        Self { tls: folder.join("tls"), store: folder.join("db"), kubeconfig: None }.made()
+    }
+
+    fn made(self) -> Result<Self, Error> {
+        let places = self;
         let kubeconfig = places.kubeconfig.as_deref().and_then(Path::parent);
         for folder in [places.tls.as_path(), places.store.as_path()].into_iter().chain(kubeconfig) {
             fs::create_dir_all(folder).map_err(|source| Error(folder.to_owned(), source))?;

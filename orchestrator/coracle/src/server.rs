@@ -3,26 +3,18 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 
 use coracle_apiserver::allocate::Networks;
-use coracle_apiserver::api::Api;
-use coracle_apiserver::audit::LogAudit;
-use coracle_apiserver::bootstrap;
 use coracle_apiserver::front::Front;
 use coracle_apiserver::health::Checks;
 use coracle_apiserver::server::Server;
-use coracle_apiserver::tokens::{AUDIENCE, Tokens};
-use coracle_auth::authenticate::Authenticator;
-use coracle_auth::pki::{self, Authorities};
-use coracle_auth::token::Keys;
+use coracle_auth::pki;
 use coracle_contract::heartbeat::Message;
 use coracle_contract::marker::Marker;
-use coracle_store::{LocalStore, Options};
 use rustls::pki_types::CertificateDer;
 
+use crate::cluster::Cluster;
 use crate::heartbeat::Heartbeat;
-use crate::places::Places;
 use crate::shutdown::Shutdown;
 use crate::{cli, self_check};
 
@@ -44,14 +36,9 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     if let Some(heartbeat) = &heartbeat {
         heartbeat.say(&Message::Alive)?;
     }
-    let places = Places::of(arguments)?;
     let networks = Networks::parse(&arguments.service_cidr)?;
-    let authorities = Authorities::open(&places.tls)?;
-    let tokens = Arc::new(Tokens::new(Authenticator::new(Keys::open(&places.tls)?, AUDIENCE)));
     let api_address = networks.api_address();
-    let store = LocalStore::open(&places.store, Options::default())?;
-    let api = Api::new(Arc::new(store), Arc::new(LogAudit), networks, Arc::clone(&tokens));
-    bootstrap::ensure(&api).await?;
+    let Cluster { places, authorities, api, tokens } = Cluster::open(arguments, networks).await?;
 
     let mut checks = Checks::default();
     checks.add("ping", true);

@@ -35,7 +35,7 @@ impl Error {
     pub fn status(&self, group: &str, resource: &str, name: &str) -> Status {
         match self {
             Self::Malformed(_) => Status::bad_request(self.to_string()),
-            Self::Rejected => Status::new(422, "Invalid", self.to_string()).about(group, resource, name),
+            Self::Rejected => Status::new(422, "Invalid", self.to_string()).about("", "", ""),
             Self::TooLarge(message) => Status::new(413, "RequestEntityTooLarge", message.as_str()),
             Self::Unusable(message) => Status::bad_request(message.as_str()),
         }

@@ -45,6 +45,8 @@ pub struct Parts {
     pub(crate) trees: Trees,
     pub(crate) networks: Networks,
     pub(crate) tokens: Arc<Tokens>,
+    /// Why nothing can be written, if nothing can.
+    pub(crate) refuses_writes: std::sync::OnceLock<String>,
 }
 
 impl Api {
@@ -52,8 +54,16 @@ impl Api {
     pub fn new(store: Arc<dyn Store>, audit: Arc<dyn Audit>, networks: Networks, tokens: Arc<Tokens>) -> Self {
         let registry = channel::Sender::new(Arc::new(Registry::built_in()));
         let admission = admission::plugins();
-        let api =
-            Self(Arc::new(Parts { store, registry, admission, audit, trees: Trees::default(), networks, tokens }));
+        let api = Self(Arc::new(Parts {
+            store,
+            registry,
+            admission,
+            audit,
+            trees: Trees::default(),
+            networks,
+            tokens,
+            refuses_writes: std::sync::OnceLock::new(),
+        }));
         crate::definitions::refresh(&api);
         api
     }
@@ -80,6 +90,12 @@ impl Api {
         &self.0.store
     }
 
+    /// Refuses every write from now on, because what is written now would not be kept.
+    pub fn refuse_writes(&self, reason: String) {
+        // A second reason adds nothing.
+        let _ = self.0.refuses_writes.set(reason);
+    }
+
     /// Does a request: authorises it, does it, and audits it with exactly one record.
     ///
     /// # Errors
@@ -97,6 +113,9 @@ impl Api {
 
     async fn authorised(&self, context: &Context, request: Request) -> Result<Answer, Status> {
         self.authorise(context, request.verb, &request.target())?;
+        if let (Some(reason), false) = (self.0.refuses_writes.get(), request.verb.reads()) {
+            return Err(Status::internal(reason));
+        }
         let registry = self.registry();
         let row = registry.row(&request.group, &request.version, &request.resource).cloned();
         let row = row.ok_or_else(Status::unknown_resource)?;

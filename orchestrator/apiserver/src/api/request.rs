@@ -172,6 +172,12 @@ pub struct Context {
 }
 
 impl Verb {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -32,7 +32,14 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let (head, incoming) = request.into_parts();
     let query = Query::parse(head.uri.query().unwrap_or_default());
-    match resource(front, identity, target, &head, &query, incoming).await {
+    let watch = target.watch || query.watch();
+    let verb = path::verb(head.method.as_str(), &target, watch).map(verb_of);
+    let context = Context::new(Arc::clone(identity));
+    // Who may not do it learns nothing else: a failure of form comes after this.
+    if let Some(Err(refusal)) = verb.map(|verb| front.api.authorise(&context, verb, &target)) {
+        return render::refused(&refusal);
+    }
+    match resource(front, &context, verb, target, &head, &query, incoming).await {
         Ok(response) => response,
         Err(status) => {
             let pretty = query.pretty(render::header(&head.headers, &USER_AGENT));
@@ -44,23 +51,19 @@ pub(super) async fn answer(
 
 async fn resource(
     front: &Front,
-    identity: &Arc<Identity>,
+    context: &Context,
+    verb: Option<Verb>,
     target: path::Resource,
     head: &http::request::Parts,
     query: &Query,
     incoming: Incoming,
 ) -> Result<Response<Body>, Status> {
-    let watch = target.watch || query.watch();
-    let verb = path::verb(head.method.as_str(), &target, watch).ok_or_else(Status::method_not_allowed)?;
-    let context = Context::new(Arc::clone(identity));
-    let verb = verb_of(verb);
-    // Who may not do it learns nothing else: a failure of form comes after this.
-    front.api.authorise(&context, verb, &target)?;
     let registry = front.api.registry();
     let row = registry.row(&target.group, &target.version, &target.resource).cloned();
     let row = row.ok_or_else(|| {
         if registry.serves(&target.group, &target.version) { Status::unknown_resource() } else { unknown_group() }
     })?;
+    let verb = verb.filter(|verb| fits_path(*verb, &target)).ok_or_else(Status::method_not_allowed)?;
     if !target.rest.is_empty() {
         return Err(Status::unknown_resource());
     }
@@ -90,8 +93,17 @@ async fn resource(
         options,
         body,
     };
-    let answer = front.api.execute(&context, request).await?;
+    let answer = front.api.execute(context, request).await?;
     respond(front, answer, form)
+}
+
+/// Whether a path has a place for the verb: only collections take new objects, only objects are replaced and patched.
+fn fits_path(verb: Verb, target: &path::Resource) -> bool {
+    match verb {
+        Verb::Create => target.name.is_empty() || !target.subresource.is_empty(),
+        Verb::Update | Verb::Patch => !target.name.is_empty(),
+        _ => true,
+    }
 }
 
 /// The answer of a group that does not exist: no Status, as the real server has no handler there.

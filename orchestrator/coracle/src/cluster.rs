@@ -1,0 +1,100 @@
+//! Opens what lives as long as the device: authorities, keys, the store.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use coracle_apiserver::allocate::Networks;
+use coracle_apiserver::api::Api;
+use coracle_apiserver::audit::LogAudit;
+use coracle_apiserver::bootstrap;
+use coracle_apiserver::tokens::{AUDIENCE, Tokens};
+use coracle_auth::authenticate::Authenticator;
+use coracle_auth::pki::Authorities;
+use coracle_auth::token::Keys;
+use coracle_contract::paths;
+use coracle_store::{LocalStore, Options};
+
+use crate::cli;
+use crate::places::Places;
+
+/// Size of the log files and of the reserve of a store that is kept in memory only.
+const VOLATILE_BYTES: u64 = 1024 * 1024;
+
+/// An opened cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) places: Places,
+    pub(crate) authorities: Authorities,
+    pub(crate) api: Api,
+    pub(crate) tokens: Arc<Tokens>,
+}
+
+impl Cluster {
+    /// Opens the cluster of this machine, making it on first use.
+    ///
+    /// A device whose STATE has no room for a first cluster still starts, so that somebody can look at it: with keys and
+    /// a store in memory, and every write refused.
+    ///
+    /// # Errors
+    /// Something is there and cannot be used.
+    pub(crate) async fn open(arguments: &cli::Server, networks: Networks) -> Result<Self, Box<dyn Error>> {
+        match Self::open_at(Places::of(arguments), networks.clone(), Options::default()).await {
+            Err(error) if is_full(&*error) && Path::new(paths::BOOT_FACTS).exists() => {
+                tracing::error!(%error, "STATE has no room for the cluster; it is served from memory and takes no writes");
+                let options =
+                    Options { segment_bytes: VOLATILE_BYTES, reserve_bytes: VOLATILE_BYTES, ..Options::default() };
+                let cluster =
+                    Self::open_at(Places::below(&Path::new(paths::RUN).join("cluster")), networks, options).await?;
+                cluster.api.refuse_writes(format!("STATE is full, nothing would be kept: {error}"));
+                Ok(cluster)
+            }
+            result => result,
+        }
+    }
+
+    async fn open_at(
+        places: Result<Places, crate::places::Error>,
+        networks: Networks,
+        options: Options,
+    ) -> Result<Self, Box<dyn Error>> {
+        let places = places?;
+        let authorities = Authorities::open(&places.tls)?;
+        let tokens = Arc::new(Tokens::new(Authenticator::new(Keys::open(&places.tls)?, AUDIENCE)));
+        let store = Arc::new(LocalStore::open(&places.store, options)?);
+        let api = Api::new(store, Arc::new(LogAudit), networks, Arc::clone(&tokens));
+        bootstrap::ensure(&api).await?;
+        Ok(Self { places, authorities, api, tokens })
+    }
+}
+
+/// Whether the cause of an error is a full disk.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let of_io = error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+        if of_io || error.downcast_ref::<coracle_store::Error>().is_some_and(coracle_store::Error::is_no_space) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_full;
+    use std::io;
+
+    #[test]
+    fn a_full_disk_is_found_behind_other_errors() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert!(is_full(&full()));
+        assert!(is_full(&io::Error::other(full())));
+        assert!(is_full(&coracle_store::Error::Full { reason: "x" }));
+        assert!(!is_full(&io::Error::from(io::ErrorKind::NotFound)));
+    }
+}
