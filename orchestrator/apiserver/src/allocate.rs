@@ -69,13 +69,13 @@ impl Networks {
         if row.storage.as_str() != "core/services" || !needs(value, old) {
             return Ok(txn);
         }
+        // One key stands for all reservations. It is read first: whoever writes it after that makes this decision void.
+        let (key, expect, next) = turn(api)?;
         let taken = Taken::read(api, row, old)?;
         let name = value.text_at(&["metadata", "name"]).to_owned();
         let invalid = |error: Error| Status::invalid("", "Service", &name, &[error]);
         self.give_address(value, old, &taken).map_err(invalid)?;
         give_ports(value, old, &taken).map_err(invalid)?;
-        // One key stands for all reservations: who read it before another writer must decide anew.
-        let (key, expect, next) = turn(api)?;
         Ok(txn.when(key.clone(), expect).write(Write::put(key, next)))
     }
 

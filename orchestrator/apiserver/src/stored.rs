@@ -14,7 +14,7 @@ use coracle_apimachinery::at_rest::{AtRest, Slot, Spans};
 use coracle_store::{Entry, Value as StoreValue};
 
 /// Which schema and defaults the stored bytes were derived with.
-pub const SCHEMA_GENERATION: u32 = 1;
+pub(crate) const SCHEMA_GENERATION: u32 = 1;
 
 const HEADER: usize = 20;
 
@@ -111,7 +111,7 @@ impl Object {
 ///
 /// # Errors
 /// It is larger than the store takes.
-pub fn to_store(at_rest: &AtRest) -> Result<StoreValue, coracle_store::Error> {
+pub(crate) fn to_store(at_rest: &AtRest) -> Result<StoreValue, coracle_store::Error> {
     let Spans { header, metadata, revision } = &at_rest.spans;
     let mut body = Vec::with_capacity(HEADER + at_rest.bytes.len());
     for offset in [header.end, metadata.start, metadata.end, revision.at] {
@@ -126,7 +126,7 @@ pub fn to_store(at_rest: &AtRest) -> Result<StoreValue, coracle_store::Error> {
 
 /// JSON and spans of stored bytes; `None` when they are none that this program wrote.
 #[must_use]
-pub fn pieces(value: &StoreValue) -> Option<(&[u8], Spans)> {
+pub(crate) fn pieces(value: &StoreValue) -> Option<(&[u8], Spans)> {
     let (header, json) = value.body().split_at_checked(HEADER)?;
     let offset = |at: usize| -> Option<usize> {
         let bytes = header.get(at..at + 4)?.first_chunk::<4>()?;

@@ -21,6 +21,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::files;
 
@@ -129,7 +130,8 @@ impl Authority {
             problem: problem.to_string(),
         };
         let key = KeyPair::from_pem(key).map_err(|error| content(key_path, &error))?;
-        let issuer = Issuer::from_ca_cert_pem(&certificate, key).map_err(|error| content(certificate_path, &error))?;
+        let name = common_name(&certificate).map_err(|problem| content(certificate_path, &problem))?;
+        let issuer = Issuer::new(parameters(&name, &[])?, key);
         Ok(Self { certificate, issuer })
     }
 
@@ -176,7 +178,6 @@ impl Authority {
     fn sign(&self, mut parameters: CertificateParams, usage: ExtendedKeyUsagePurpose) -> Result<Pair, Error> {
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         parameters.extended_key_usages = vec![usage];
-        parameters.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().map_err(Error::Certificate)?;
         let certificate = parameters.signed_by(&key, &self.issuer).map_err(Error::Certificate)?;
         Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
@@ -252,6 +253,18 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
 /// There is none.
 pub fn der(pem: &str) -> Result<CertificateDer<'static>, Error> {
     CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Error::Tls(error.to_string()))
+}
+
+/// The common name of an authority. Its subject must be that alone, because what it signs repeats the subject.
+fn common_name(pem: &str) -> Result<String, String> {
+    let der = der(pem).map_err(|error| error.to_string())?;
+    let (_, certificate) = X509Certificate::from_der(&der).map_err(|error| error.to_string())?;
+    let subject = certificate.subject();
+    let name = subject.iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
+    if name.is_empty() || subject.iter_attributes().count() != 1 {
+        return Err("the subject of an authority must be one common name and nothing else".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 fn parameters(common_name: &str, names: &[&str]) -> Result<CertificateParams, Error> {

@@ -6,6 +6,7 @@
 pub mod convert;
 pub mod defaults;
 pub mod fields;
+pub mod inert;
 pub mod scale;
 pub mod strategy;
 pub mod table;

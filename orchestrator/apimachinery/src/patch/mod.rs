@@ -32,7 +32,7 @@ pub enum Error {
 impl Error {
     /// The failure as clients see it.
     #[must_use]
-    pub fn status(&self, group: &str, resource: &str, name: &str) -> Status {
+    pub fn status(&self) -> Status {
         match self {
             Self::Malformed(_) => Status::bad_request(self.to_string()),
             Self::Rejected => Status::new(422, "Invalid", self.to_string()).about("", "", ""),

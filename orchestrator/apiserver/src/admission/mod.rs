@@ -38,7 +38,6 @@ pub(crate) struct Review<'a> {
     pub(crate) subresource: &'a str,
     pub(crate) object: Option<Value>,
     pub(crate) old: Option<Arc<Value>>,
-    pub(crate) dry_run: bool,
     /// What must still hold when the write is committed.
     pub(crate) conditions: Vec<(Key, Expect)>,
 }

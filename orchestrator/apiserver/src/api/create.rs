@@ -14,7 +14,7 @@ use crate::stored::{Object, to_store};
 use crate::{names, now};
 
 /// How often a taken generated name, or a namespace that changed meanwhile, is tried again.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 16;
 
 /// Longest prefix that a generated name keeps.
 const MAX_PREFIX: usize = 58;
@@ -63,7 +63,6 @@ impl Api {
             subresource: "",
             object: Some(value),
             old: None,
-            dry_run: request.options.dry_run,
             conditions: Vec::new(),
         };
         self.admit(context, &mut review)?;

@@ -102,7 +102,6 @@ impl Api {
                 subresource: "",
                 object: None,
                 old: Some(Arc::clone(&old)),
-                dry_run: request.options.dry_run,
                 conditions: Vec::new(),
             };
             self.validate(context, &review)?;

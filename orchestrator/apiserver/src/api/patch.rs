@@ -21,7 +21,7 @@ impl Api {
         let change = Change { row, namespace, name, subresource: &request.subresource, options };
         let object = self
             .update(context, change, |old| {
-                let patched = sent.apply(row.built_in(), plain(row, old)?, &row.group, &row.resource, name)?;
+                let patched = sent.apply(row.built_in(), plain(row, old)?)?;
                 let bytes = json::encode_any(&patched);
                 let mut new = row.decode(context, Media::Json, &bytes, options.field_validation)?;
                 check_name(&mut new, name)?;
@@ -53,23 +53,12 @@ impl Sent {
     }
 
     /// The document after the patch.
-    pub(super) fn apply(
-        &self,
-        of: Option<Type<'static>>,
-        document: Value,
-        group: &str,
-        resource: &str,
-        name: &str,
-    ) -> Result<Value, Status> {
+    pub(super) fn apply(&self, of: Option<Type<'static>>, document: Value) -> Result<Value, Status> {
         match self {
-            Self::Json(bytes) => {
-                patch::json_patch(document, bytes).map_err(|error| error.status(group, resource, name))
-            }
+            Self::Json(bytes) => patch::json_patch(document, bytes).map_err(|error| error.status()),
             Self::Merge(sent) => Ok(patch::merge_patch(document, sent)),
             Self::Strategic(sent) => match of {
-                Some(of) => {
-                    patch::strategic_merge(of, document, sent).map_err(|error| error.status(group, resource, name))
-                }
+                Some(of) => patch::strategic_merge(of, document, sent).map_err(|error| error.status()),
                 None => Err(Status::internal("a strategic merge patch of a custom resource")),
             },
         }

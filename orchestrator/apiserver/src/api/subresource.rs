@@ -71,7 +71,7 @@ async fn scale_of(api: &Api, context: &Context, row: &Arc<Row>, request: Request
                 (None, Some(patch)) => {
                     let present =
                         json::decode_any(&json::encode(of, &scale_document(row, old)?)).map_err(Status::internal)?;
-                    let patched = patch.apply(Some(of), present, &row.group, &row.resource, &name)?;
+                    let patched = patch.apply(Some(of), present)?;
                     let bytes = json::encode_any(&patched);
                     let validation = request.options.field_validation;
                     let media = super::request::Media::Json;

@@ -76,7 +76,7 @@ impl Api {
         let current = Object::of_entry(&entry);
         let old = self.tree(row, &current)?;
         let mut new = make(&old)?;
-        let versioned = check_version(row, &new, &old, name)?;
+        check_version(row, &new, &old, name)?;
         row.default(&mut new);
         let mut review = Review {
             operation: Operation::Update,
@@ -86,7 +86,6 @@ impl Api {
             subresource,
             object: Some(new),
             old: Some(Arc::clone(&old)),
-            dry_run: options.dry_run,
             conditions: Vec::new(),
         };
         self.admit(context, &mut review)?;
@@ -121,9 +120,8 @@ impl Api {
                 self.after_commit(row);
                 Ok(Object::made(stored, committed.revision.as_u64()))
             }
-            Err(error @ Error::Conflict { .. }) if !versioned => {
-                Err(Failed::Overtaken(commit::failure(row, name, &error)))
-            }
+            // A client that named the version is refused when the body is looked at again.
+            Err(error @ Error::Conflict { .. }) => Err(Failed::Overtaken(commit::failure(row, name, &error))),
             Err(error) => Err(commit::failure(row, name, &error).into()),
         }
     }
@@ -186,8 +184,8 @@ pub(crate) fn check_name(value: &mut Value, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// Compares uid and resourceVersion of the new state with the present one; says whether the client named a version.
-fn check_version(row: &Row, new: &Value, old: &Value, name: &str) -> Result<bool, Status> {
+/// Compares uid and resourceVersion of the new state with the present one.
+fn check_version(row: &Row, new: &Value, old: &Value, name: &str) -> Result<(), Status> {
     let (uid, present) = (new.text_at(&["metadata", "uid"]), old.text_at(&["metadata", "uid"]));
     if !uid.is_empty() && uid != present {
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {present}");
@@ -201,12 +199,12 @@ fn check_version(row: &Row, new: &Value, old: &Value, name: &str) -> Result<bool
             let error = FieldError::invalid_value(&path, "0x0", "must be specified for an update");
             return Err(Status::invalid(&row.group, &row.kind, name, &[error]));
         }
-        return Ok(false);
+        return Ok(());
     }
     if version != present {
         return Err(Status::modified(&row.group, &row.resource, name));
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What an update cannot change, taken from the present state where the client left it out.

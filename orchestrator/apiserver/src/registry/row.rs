@@ -9,7 +9,7 @@ use coracle_apimachinery::schema::{self, Type};
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::{Value, field, protobuf, yaml};
 use coracle_kinds::strategy::Strategy;
-use coracle_kinds::{convert, defaults, fields, validate};
+use coracle_kinds::{convert, defaults, fields, inert, validate};
 
 use crate::api::request::{Context, Media};
 use crate::custom::Version;
@@ -213,7 +213,10 @@ impl Row {
     #[must_use]
     pub fn warnings(&self, value: &Value) -> Vec<String> {
         match &self.source {
-            Source::BuiltIn { .. } => validate::warnings(&self.group, &self.kind, value),
+            Source::BuiltIn { .. } => {
+                let inert = inert::warning(&self.group, &self.resource, &self.kind);
+                validate::warnings(&self.group, &self.kind, value).into_iter().chain(inert).collect()
+            }
             Source::Custom(_) => Vec::new(),
         }
     }
