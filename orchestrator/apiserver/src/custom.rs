@@ -50,9 +50,6 @@ impl Version {
     pub(crate) fn prepare_create(&self, _v: &mut Value) {}
     pub(crate) fn prepare_update(&self, _n: &mut Value, _o: &Value) {}
     pub(crate) fn prepare_status(&self, _n: &mut Value, _o: &Value) {}
-    pub(crate) fn announced(&self) -> &[coracle_apimachinery::schema::Resource] {
-        &[]
-    }
     pub(crate) fn selects_by(&self, _f: &str) -> bool {
         false
     }
@@ -61,5 +58,10 @@ impl Version {
     }
 }
 pub(crate) fn rows(_tree: &Value) -> Vec<Row> {
+    Vec::new()
+}
+
+/// Group-versions of run-time kinds.
+pub(crate) fn served(_registry: &crate::registry::Registry) -> Vec<coracle_discovery::GroupVersion> {
     Vec::new()
 }

@@ -1,76 +1,134 @@
-//! Everything in one document: `APIGroupDiscoveryList` of apidiscovery.k8s.io/v2.
+//! Aggregated discovery: one document for everything, `apidiscovery.k8s.io/v2`.
+//!
+//! The real server of this release refuses the earlier `v2beta1` with 406, so there is no such form here either.
 
+use crate::document::Document;
+use crate::group::{GroupVersion, groups};
+use crate::json::Json;
 use coracle_apimachinery::schema::Resource;
-use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha512};
 
-use crate::GroupVersion;
+/// The content type of the document.
+pub const MEDIA_TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// The document of the core group (`/api`) or of all others (`/apis`).
-#[must_use]
-pub fn aggregated(all: &[GroupVersion<'_>], core: bool) -> Vec<u8> {
-    let mut items: Vec<(&str, Vec<Value>)> = Vec::new();
-    for group_version in all.iter().filter(|group_version| group_version.group.is_empty() == core) {
-        let version = json!({
-            "version": group_version.version,
-            "resources": resources(&group_version.resources),
-            "freshness": "Current",
+/// `/api` (for the core group) or `/apis` (for all others) as an `APIGroupDiscoveryList`, with its entity tag.
+pub fn aggregated(all: &[GroupVersion], core: bool) -> Document {
+    Document::new(Json::document(|json| {
+        json.member("kind", "APIGroupDiscoveryList");
+        json.member("apiVersion", "apidiscovery.k8s.io/v2");
+        json.key("metadata").object(|_| {});
+        json.key("items").array(|json| {
+            if core {
+                let versions: Vec<_> = all.iter().filter(|group_version| group_version.group.is_empty()).collect();
+                group(json, "", &versions);
+            } else {
+                groups(all).iter().for_each(|(name, versions)| group(json, name, versions));
+            }
         });
-        match items.iter_mut().find(|(group, _)| *group == group_version.group) {
-            Some((_, versions)) => versions.push(version),
-            None => items.push((&group_version.group, vec![version])),
-        }
+    }))
+}
+
+fn group(json: &mut Json, name: &str, versions: &[&GroupVersion]) {
+    json.object(|json| {
+        json.key("metadata").object(|json| {
+            if !name.is_empty() {
+                json.member("name", name);
+            }
+        });
+        json.key("versions").array(|json| {
+            for group_version in versions {
+                json.object(|json| {
+                    json.member("version", &group_version.version);
+                    json.key("resources").array(|json| resources(json, group_version));
+                    json.member("freshness", "Current");
+                });
+            }
+        });
+    });
+}
+
+fn resources(json: &mut Json, group_version: &GroupVersion) {
+    let mut tops: Vec<&Resource> = group_version.resources.iter().filter(|found| !found.name.contains('/')).collect();
+    // CustomResourceDefinitions come in any order in the other documents, here by name.
+    if group_version.is_custom() {
+        tops.sort_by(|one, other| one.name.cmp(&other.name));
     }
-    let item = |(group, versions): (&str, Vec<Value>)| {
-        let metadata = if group.is_empty() { json!({}) } else { json!({"name": group}) };
-        json!({"metadata": metadata, "versions": versions})
-    };
-    let items: Vec<Value> = items.into_iter().map(item).collect();
-    let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
-    let mut bytes = list.to_string().into_bytes();
-    bytes.push(b'\n');
-    bytes
+    for top in tops {
+        json.object(|json| {
+            json.member("resource", &top.name);
+            response_kind(json, group_version, top);
+            json.member("scope", if top.namespaced { "Namespaced" } else { "Cluster" });
+            json.member("singularResource", top.singular.as_deref().unwrap_or_default());
+            json.key("verbs").texts(top.verbs.iter().map(AsRef::as_ref));
+            for (key, values) in [("shortNames", &top.short_names), ("categories", &top.categories)] {
+                if !values.is_empty() {
+                    json.key(key).texts(values.iter().map(AsRef::as_ref));
+                }
+            }
+            subresources(json, group_version, &top.name);
+        });
+    }
 }
 
-/// The tag of a document, in quotes.
-#[must_use]
-pub fn etag(document: &[u8]) -> String {
-    format!("\"{}\"", hex::encode_upper(Sha512::digest(document)))
-}
-
-fn resources(all: &[&Resource]) -> Vec<Value> {
-    let is_main = |resource: &&&Resource| !resource.name.contains('/');
-    all.iter().filter(is_main).map(|resource| one(resource, all)).collect()
-}
-
-fn one(resource: &Resource, all: &[&Resource]) -> Value {
-    let prefix = format!("{}/", resource.name);
-    let subresources: Vec<Value> = all
+fn subresources(json: &mut Json, group_version: &GroupVersion, of: &str) {
+    let mut found = group_version
+        .resources
         .iter()
         .filter_map(|candidate| {
-            let name = candidate.name.strip_prefix(&prefix)?;
-            Some(json!({"subresource": name, "responseKind": response_kind(candidate), "verbs": candidate.verbs}))
+            candidate.name.split_once('/').filter(|(top, _)| *top == of).map(|(_, name)| (name, candidate))
         })
-        .collect();
-    let mut members = Map::new();
-    members.insert("resource".to_owned(), json!(resource.name));
-    members.insert("responseKind".to_owned(), response_kind(resource));
-    members.insert("scope".to_owned(), json!(if resource.namespaced { "Namespaced" } else { "Cluster" }));
-    members.insert("singularResource".to_owned(), json!(resource.singular.as_deref().unwrap_or_default()));
-    members.insert("verbs".to_owned(), json!(resource.verbs));
-    for (name, list) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
-        if !list.is_empty() {
-            members.insert(name.to_owned(), json!(list));
+        .peekable();
+    if found.peek().is_none() {
+        return;
+    }
+    json.key("subresources").array(|json| {
+        for (name, subresource) in found {
+            json.object(|json| {
+                json.member("subresource", name);
+                response_kind(json, group_version, subresource);
+                json.key("verbs").texts(subresource.verbs.iter().map(AsRef::as_ref));
+            });
         }
-    }
-    if !subresources.is_empty() {
-        members.insert("subresources".to_owned(), Value::Array(subresources));
-    }
-    Value::Object(members)
+    });
 }
 
-/// Group and version are only said where they differ from where the resource stands.
-fn response_kind(resource: &Resource) -> Value {
-    let text = |text: &Option<std::borrow::Cow<'static, str>>| text.as_deref().unwrap_or_default().to_owned();
-    json!({"group": text(&resource.group), "version": text(&resource.version), "kind": resource.kind})
+/// The group and version of a kind. Built-in resources leave their own out, custom ones spell it.
+fn response_kind(json: &mut Json, group_version: &GroupVersion, resource: &Resource) {
+    let own = match &resource.version {
+        None if group_version.is_custom() => (group_version.group.as_ref(), group_version.version.as_ref()),
+        version => (resource.group.as_deref().unwrap_or_default(), version.as_deref().unwrap_or_default()),
+    };
+    json.key("responseKind").object(|json| {
+        json.member("group", own.0);
+        json.member("version", own.1);
+        json.member("kind", &resource.kind);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::built_in;
+    use crate::recordings::{assert_same, header, recorded};
+
+    #[test]
+    fn recordings() {
+        let all = built_in();
+        for (name, core) in [("discovery-aggregated-core", true), ("discovery-aggregated-groups", false)] {
+            let document = aggregated(&all, core);
+            assert_same(name, &document.body, &recorded(name));
+            assert_eq!(header(name, "content-type"), MEDIA_TYPE);
+            assert_eq!(header(name, "etag").len(), "\"<hash>\"".len());
+            assert_eq!(document.etag, crate::etag(&document.body));
+            assert_eq!(document.etag.len(), 130);
+            assert!(
+                document.etag.bytes().all(|byte| byte == b'"' || byte.is_ascii_digit() || byte.is_ascii_uppercase())
+            );
+        }
+    }
+
+    #[test]
+    fn the_same_each_time() {
+        assert_eq!(aggregated(&built_in(), false), aggregated(&built_in(), false));
+        assert_ne!(aggregated(&built_in(), false).etag, aggregated(&built_in()[..3], false).etag);
+    }
 }

@@ -1,96 +1,160 @@
-//! One document for each question: versions, groups, one group, resources of a group-version.
+//! Discovery as it was before aggregation: one document per group and one per group-version.
 
+use crate::group::{GroupVersion, groups};
+use crate::json::Json;
 use coracle_apimachinery::schema::Resource;
-use serde_json::{Map, Value, json};
 
-use crate::GroupVersion;
-
-/// `/api`.
-#[must_use]
-pub fn core_versions(server_address: &str) -> Vec<u8> {
-    let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": server_address}]);
-    bytes(&json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address}))
+/// `/api`, with the address under which clients reach this server.
+pub fn legacy_core_versions(all: &[GroupVersion], server_address: &str) -> Vec<u8> {
+    let core = all.iter().filter(|group_version| group_version.group.is_empty());
+    Json::document(|json| {
+        json.member("kind", "APIVersions");
+        json.key("versions").texts(core.map(|group_version| group_version.version.as_ref()));
+        json.key("serverAddressByClientCIDRs").array(|json| {
+            json.object(|json| {
+                json.member("clientCIDR", "0.0.0.0/0");
+                json.member("serverAddress", server_address);
+            });
+        });
+    })
 }
 
 /// `/apis`.
-#[must_use]
-pub fn groups(all: &[GroupVersion<'_>]) -> Vec<u8> {
-    let mut names: Vec<&str> = Vec::new();
-    for group_version in all.iter().filter(|group_version| !group_version.group.is_empty()) {
-        if !names.contains(&&*group_version.group) {
-            names.push(&group_version.group);
+pub fn legacy_groups(all: &[GroupVersion]) -> Vec<u8> {
+    Json::document(|json| {
+        json.member("kind", "APIGroupList");
+        json.member("apiVersion", "v1");
+        json.key("groups").array(|json| {
+            for (name, versions) in groups(all) {
+                json.object(|json| group_members(json, name, &versions));
+            }
+        });
+    })
+}
+
+/// `/apis/GROUP`; `None` if there is no such group.
+pub fn legacy_group(all: &[GroupVersion], group: &str) -> Option<Vec<u8>> {
+    let (name, versions) = groups(all).into_iter().find(|(name, _)| *name == group)?;
+    Some(Json::document(|json| {
+        json.member("kind", "APIGroup");
+        json.member("apiVersion", "v1");
+        group_members(json, name, &versions);
+    }))
+}
+
+/// `/api/v1` or `/apis/GROUP/VERSION`.
+pub fn legacy_resources(group_version: &GroupVersion) -> Vec<u8> {
+    Json::document(|json| {
+        json.member("kind", "APIResourceList");
+        // The core group keeps the form it had before lists of resources had a version of their own.
+        if !group_version.group.is_empty() {
+            json.member("apiVersion", "v1");
         }
+        json.member("groupVersion", &group_version.api_version());
+        json.key("resources").array(|json| group_version.resources.iter().for_each(|found| resource(json, found)));
+    })
+}
+
+fn group_members(json: &mut Json, name: &str, versions: &[&GroupVersion]) {
+    let version = |json: &mut Json, of: &GroupVersion| {
+        json.object(|json| {
+            json.member("groupVersion", &of.api_version());
+            json.member("version", &of.version);
+        });
+    };
+    json.member("name", name);
+    json.key("versions").array(|json| versions.iter().for_each(|of| version(json, of)));
+    if let Some(preferred) = versions.first() {
+        json.key("preferredVersion");
+        version(json, preferred);
     }
-    let groups: Vec<Value> = names.iter().filter_map(|name| group_value(all, name)).collect();
-    bytes(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 
-/// `/apis/GROUP`; `None` when the group is not served.
-#[must_use]
-pub fn group(all: &[GroupVersion<'_>], name: &str) -> Option<Vec<u8>> {
-    let mut value = group_value(all, name)?;
-    if let Some(members) = value.as_object_mut() {
-        members.insert("kind".to_owned(), json!("APIGroup"));
-        members.insert("apiVersion".to_owned(), json!("v1"));
-    }
-    Some(bytes(&value))
-}
-
-fn group_value(all: &[GroupVersion<'_>], name: &str) -> Option<Value> {
-    let of_group = all.iter().filter(|group_version| group_version.group == name);
-    let versions: Vec<Value> = of_group
-        .map(|group_version| json!({"groupVersion": group_version.api_version(), "version": group_version.version}))
-        .collect();
-    let preferred = versions.first()?.clone();
-    Some(json!({"name": name, "versions": versions, "preferredVersion": preferred}))
-}
-
-/// `/api/VERSION` and `/apis/GROUP/VERSION`; `None` when it is not served.
-#[must_use]
-pub fn resources(all: &[GroupVersion<'_>], group: &str, version: &str) -> Option<Vec<u8>> {
-    let found = all.iter().find(|group_version| group_version.group == group && group_version.version == version)?;
-    let resources: Vec<Value> = found.resources.iter().map(|resource| resource_value(resource)).collect();
-    let mut list = Map::new();
-    list.insert("kind".to_owned(), json!("APIResourceList"));
-    // The core list has no apiVersion: its handler is older than the field.
-    if !group.is_empty() {
-        list.insert("apiVersion".to_owned(), json!("v1"));
-    }
-    list.insert("groupVersion".to_owned(), json!(found.api_version()));
-    list.insert("resources".to_owned(), Value::Array(resources));
-    Some(bytes(&Value::Object(list)))
-}
-
-fn resource_value(resource: &Resource) -> Value {
-    let mut value = json!({
-        "name": resource.name,
-        "singularName": resource.singular.as_deref().unwrap_or_default(),
-        "namespaced": resource.namespaced,
-        "kind": resource.kind,
-        "verbs": resource.verbs,
+fn resource(json: &mut Json, of: &Resource) {
+    json.object(|json| {
+        json.member("name", &of.name);
+        json.member("singularName", of.singular.as_deref().unwrap_or_default());
+        json.key("namespaced").raw(if of.namespaced { "true" } else { "false" });
+        for (key, value) in [("group", &of.group), ("version", &of.version)] {
+            if let Some(value) = value {
+                json.member(key, value);
+            }
+        }
+        json.member("kind", &of.kind);
+        json.key("verbs").texts(of.verbs.iter().map(AsRef::as_ref));
+        for (key, values) in [("shortNames", &of.short_names), ("categories", &of.categories)] {
+            if !values.is_empty() {
+                json.key(key).texts(values.iter().map(AsRef::as_ref));
+            }
+        }
+        if let Some(hash) = &of.storage_hash {
+            json.member("storageVersionHash", hash);
+        }
     });
-    if let Some(members) = value.as_object_mut() {
-        let texts = [
-            ("group", resource.group.as_deref()),
-            ("version", resource.version.as_deref()),
-            ("storageVersionHash", resource.storage_hash.as_deref()),
-        ];
-        for (name, text) in texts {
-            if let Some(text) = text {
-                members.insert(name.to_owned(), json!(text));
-            }
-        }
-        for (name, list) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
-            if !list.is_empty() {
-                members.insert(name.to_owned(), json!(list));
-            }
-        }
-    }
-    value
 }
 
-fn bytes(value: &Value) -> Vec<u8> {
-    let mut bytes = value.to_string().into_bytes();
-    bytes.push(b'\n');
-    bytes
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::{Resources, Types, built_in};
+    use crate::recordings::{assert_same, recorded};
+    use std::sync::Arc;
+
+    fn of(name: &str) -> Vec<u8> {
+        legacy_resources(built_in().iter().find(|group_version| group_version.api_version() == name).unwrap())
+    }
+
+    #[test]
+    fn recordings() {
+        let all = built_in();
+        for (name, document) in [
+            ("discovery-legacy-core-versions", legacy_core_versions(&all, "<address>")),
+            ("discovery-legacy-groups", legacy_groups(&all)),
+            ("discovery-legacy-core", of("v1")),
+            ("discovery-legacy-apps", of("apps/v1")),
+            ("discovery-legacy-autoscaling-v2", of("autoscaling/v2")),
+            ("discovery-legacy-batch", of("batch/v1")),
+            ("discovery-group-apps", legacy_group(&all, "apps").unwrap()),
+            ("discovery-group-autoscaling", legacy_group(&all, "autoscaling").unwrap()),
+        ] {
+            assert_same(name, &document, &recorded(name));
+        }
+        assert_eq!(legacy_group(&all, "none"), None);
+        assert_eq!(legacy_group(&all, ""), None);
+    }
+
+    #[test]
+    fn custom_resources() {
+        let verbs = |verbs: &str| verbs.split(' ').map(|verb| verb.to_owned().into()).collect::<Vec<_>>();
+        let subresource = |name: &'static str, kind: &'static str| Resource {
+            name: name.into(),
+            kind: kind.into(),
+            namespaced: true,
+            verbs: verbs("get patch update"),
+            ..Resource::default()
+        };
+        let widgets = Resource {
+            name: "widgets".into(),
+            kind: "Widget".into(),
+            namespaced: true,
+            singular: Some("widget".into()),
+            short_names: vec!["wd".into()],
+            categories: vec!["all".into()],
+            verbs: verbs("delete deletecollection get list patch create update watch"),
+            storage_hash: Some(crate::storage_version_hash("oracle.example.com", "v1", "Widget").into()),
+            ..Resource::default()
+        };
+        let scale = Resource {
+            group: Some("autoscaling".into()),
+            version: Some("v1".into()),
+            ..subresource("widgets/scale", "Scale")
+        };
+        let group_version = GroupVersion {
+            group: "oracle.example.com".into(),
+            version: "v1".into(),
+            resources: Resources::Made(Arc::new([widgets, subresource("widgets/status", "Widget"), scale])),
+            types: Types::Custom(Vec::new()),
+        };
+        assert_same("custom-discovery", &legacy_resources(&group_version), &recorded("custom-discovery"));
+    }
 }

@@ -1,34 +1,19 @@
-//! Discovery documents, legacy and aggregated, made from what a server serves.
+//! Discovery (legacy and aggregated) and OpenAPI (v2 and v3) documents, made from schema tables.
 //!
-//! Pure: documents go out as JSON bytes. This crate must never know HTTP, the store or async.
+//! Pure: documents go out as JSON bytes, made anew at each call and the same for the same input. This crate must never
+//! know HTTP, the store or async, and it keeps nothing.
 
 mod aggregated;
+mod document;
+mod group;
+mod json;
 mod legacy;
-mod order;
+mod openapi;
+#[cfg(test)]
+mod recordings;
 
-pub use aggregated::{aggregated, etag};
-pub use legacy::{core_versions, group, groups, resources};
-pub use order::built_in;
-
-use std::borrow::Cow;
-
-use coracle_apimachinery::schema::Resource;
-
-/// One served group-version. Those of one group stand together, the preferred version first.
-#[derive(Debug)]
-pub struct GroupVersion<'a> {
-    /// API group, empty for the core group.
-    pub group: Cow<'a, str>,
-    /// API version.
-    pub version: Cow<'a, str>,
-    /// Resources and subresources, sorted by name.
-    pub resources: Vec<&'a Resource>,
-}
-
-impl GroupVersion<'_> {
-    /// `apiVersion` of its objects.
-    #[must_use]
-    pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
-    }
-}
+pub use aggregated::{MEDIA_TYPE, aggregated};
+pub use document::{Document, etag, storage_version_hash};
+pub use group::{CustomKind, GroupVersion, Resources, Types, built_in};
+pub use legacy::{legacy_core_versions, legacy_group, legacy_groups, legacy_resources};
+pub use openapi::{openapi_v2, openapi_v3, openapi_v3_document, openapi_v3_index, openapi_v3_paths, openapi_v3_url};

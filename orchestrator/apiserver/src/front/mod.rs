@@ -35,13 +35,14 @@ pub struct Front {
     pub(crate) api: Api,
     pub(crate) checks: Checks,
     pub(crate) tokens: Arc<Tokens>,
+    index: Arc<discovery::Index>,
 }
 
 impl Front {
     /// A front of an API.
     #[must_use]
     pub fn new(api: Api, checks: Checks, tokens: Arc<Tokens>) -> Self {
-        Self { api, checks, tokens }
+        Self { api, checks, tokens, index: Arc::default() }
     }
 
     /// Answers one request of a connection whose client showed these certificates.

@@ -87,15 +87,6 @@ impl Row {
         matches!(self.source, Source::Custom(_))
     }
 
-    /// What discovery says of a run-time kind.
-    pub fn announced(&self) -> impl Iterator<Item = &schema::Resource> {
-        let announced = match &self.source {
-            Source::BuiltIn { .. } => &[],
-            Source::Custom(version) => version.announced(),
-        };
-        announced.iter()
-    }
-
     /// The type of its objects, if it is built in.
     #[must_use]
     pub fn built_in(&self) -> Option<Type<'static>> {
