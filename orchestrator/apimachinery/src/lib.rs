@@ -17,7 +17,6 @@ pub mod field;
 mod float;
 pub mod fuzz;
 pub mod json;
-pub mod names;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;

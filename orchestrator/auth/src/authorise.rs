@@ -220,7 +220,7 @@ impl Rule {
         subject
             && group == self.group
             && self.verbs.contains(&attributes.verb)
-            && self.resources.iter().any(|of| named(&of))
+            && self.resources.iter().any(|of| named(of))
     }
 }
 

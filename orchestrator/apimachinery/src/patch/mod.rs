@@ -1,88 +1,37 @@
-//! JSON patch, merge patch and strategic merge patch over schema-less trees.
+//! JSON patch, merge patch and strategic merge patch over the canonical tree.
 //!
-//! Source of the behaviour and the wording: k8s.io/apiserver v0.37.2, pkg/endpoints/handlers/patch.go, and the libraries
-//! that it uses.
+//! All three take and give schema-less trees as [`crate::json::decode_any`] makes them: an object in the form in which it
+//! prints. Decoding the result by its schema, defaulting and validating it are the caller's steps.
+//!
+//! A patch is read once ([`JsonPatch::read`], [`read_merge`], [`read_strategic`]) and may be applied as often as a write
+//! has to be tried. Reading gives the findings of a strict look at the patch text too: the caller warns of them, or
+//! refuses them together with those of the result.
+//!
+//! Sources of the facts: k8s.io/apiserver v0.37.2 pkg/endpoints/handlers/patch.go, evanphx/json-patch v4.13.0,
+//! k8s.io/apimachinery v0.37.2 pkg/util/strategicpatch.
 
-mod json;
+mod json_patch;
+mod merge;
+mod read;
 mod strategic;
+#[cfg(test)]
+mod tests;
 
-pub use json::json_patch;
+pub use json_patch::{JsonPatch, MAX_COPY_BYTES, MAX_OPERATIONS};
+pub use merge::merge_patch;
+pub use read::{read_merge, read_strategic};
 pub use strategic::strategic_merge;
 
+use crate::Value;
+use crate::json::FieldValidation;
 use crate::status::Status;
-use crate::{Object, Value};
 
-/// Why a patch was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// It cannot be read.
-    #[error("error decoding patch: {0}")]
-    Malformed(String),
-    /// It does not fit the document.
-    #[error("the server rejected our request due to an error in our request")]
-    Rejected,
-    /// It is larger than the server takes.
-    #[error("{0}")]
-    TooLarge(String),
-    /// It cannot be used for another reason.
-    #[error("{0}")]
-    Unusable(String),
+/// Reads a JSON patch and applies it, without looking for unknown and duplicate members of its operations.
+pub fn json_patch(document: Value, patch: &[u8]) -> Result<Value, Status> {
+    JsonPatch::read(patch, FieldValidation::Ignore)?.0.apply(document)
 }
 
-impl Error {
-    /// The failure as clients see it.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        match self {
-            Self::Malformed(_) => Status::bad_request(self.to_string()),
-            Self::Rejected => Status::new(422, "Invalid", self.to_string()).about("", "", ""),
-            Self::TooLarge(message) => Status::new(413, "RequestEntityTooLarge", message.as_str()),
-            Self::Unusable(message) => Status::bad_request(message.as_str()),
-        }
-    }
-}
-
-/// Applies a JSON merge patch (RFC 7386).
-#[must_use]
-pub fn merge_patch(document: Value, patch: &Value) -> Value {
-    let Value::Object(patch) = patch else { return without_nulls_below(patch) };
-    let mut merged = match document {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    };
-    for (name, value) in patch.iter() {
-        if *value == Value::Null {
-            merged.remove(name);
-            continue;
-        }
-        let present = merged.remove(name).unwrap_or(Value::Null);
-        merged.insert(name.to_owned().into(), merge_patch(present, value));
-    }
-    Value::Object(merged)
-}
-
-/// A list keeps its nulls; only members of objects mean "remove" by null.
-fn without_nulls_below(value: &Value) -> Value {
-    value.clone()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::merge_patch;
-    use crate::json;
-
-    #[test]
-    fn merge_patches_follow_the_rfc() {
-        for (document, patch, result) in [
-            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
-            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
-            (r#"{"a":{"b":1}}"#, r#"{"a":{"c":{"d":null,"e":2}}}"#, r#"{"a":{"b":1,"c":{"e":2}}}"#),
-            (r#"{"a":[1]}"#, r#"{"a":[null]}"#, r#"{"a":[null]}"#),
-            (r#"{"a":[1]}"#, r#"{"a":{"b":1}}"#, r#"{"a":{"b":1}}"#),
-            ("[1]", "[2]", "[2]"),
-        ] {
-            let read = |text: &str| json::decode_any(text.as_bytes()).unwrap();
-            assert_eq!(merge_patch(read(document), &read(patch)), read(result), "{document} {patch}");
-        }
-    }
+/// The patch is understood but cannot be applied. Upstream says no word about why.
+pub(crate) fn unprocessable() -> Status {
+    Status::new(422, "Invalid", "the server rejected our request due to an error in our request").about("", "", "")
 }

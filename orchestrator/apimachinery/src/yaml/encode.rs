@@ -86,7 +86,7 @@ fn scalar(out: &mut String, value: &Value, depth: usize) {
 
 fn text(out: &mut String, value: &str, depth: usize, key: bool) {
     let is_text = matches!(resolve(value, true, None), Ok(Value::String(_))) && !looks_like_time(value);
-    if !is_text || value.chars().any(|character| is_special(character)) {
+    if !is_text || value.chars().any(is_special) {
         return double_quoted(out, value);
     }
     if value.contains('\n') && !key && !value.starts_with([' ', '\n']) {

@@ -60,7 +60,7 @@ async fn scale_of(api: &Api, context: &Context, row: &Arc<Row>, request: Request
         (_, Body::None) => return Err(Status::bad_request("the request has no body")),
     };
     let patch = match request.verb {
-        Verb::Patch => Some(Sent::read(&request)?),
+        Verb::Patch => Some(Sent::read(context, &request)?),
         _ => None,
     };
     let change = Change { row, namespace: &namespace, name: &name, subresource: "scale", options: &request.options };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coracle_apimachinery::selector::{field, label};
+use coracle_apimachinery::selector::{self, field, label};
 use coracle_apimachinery::status::Status;
 use coracle_auth::Identity;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -179,10 +179,10 @@ fn options(target: &path::Resource, verb: Verb, query: &Query) -> Result<Options
         Verb::Delete => {}
         Verb::List | Verb::Watch | Verb::DeleteCollection => {
             let list = ListOptions::read(query, verb == Verb::Watch)?;
-            options.labels = label::Selector::parse(&list.label_selector).map_err(Status::bad_request)?;
-            options.fields = field::Selector::parse(&list.field_selector).map_err(Status::bad_request)?;
+            options.labels = label::Selector::parse(&list.label_selector).map_err(|error| selector::refused(&error))?;
+            options.fields = field::Selector::parse(&list.field_selector).map_err(|error| selector::refused(&error))?;
             if !target.name.is_empty() {
-                options.fields = options.fields.and("metadata.name", &target.name);
+                options.fields = field::Selector::equal("metadata.name", &target.name);
             }
             options.resource_version = list.resource_version;
             options.version_match = match list.resource_version_match {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use row::{Row, Source, Subresource};
-pub(crate) use row::{check_type, decode_as, decode_document, document};
+pub(crate) use row::{check_type, decode_as, decode_document, document, reporting};
 
 /// All rows at one moment.
 #[derive(Debug, Default, Clone)]

@@ -334,7 +334,7 @@ pub(crate) fn decode_as(
 }
 
 /// What the decoder is to do.
-fn reporting(validation: FieldValidation) -> json::FieldValidation {
+pub(crate) fn reporting(validation: FieldValidation) -> json::FieldValidation {
     match validation {
         FieldValidation::Ignore => json::FieldValidation::Ignore,
         FieldValidation::Warn | FieldValidation::Strict => json::FieldValidation::Report,

@@ -1,6 +1,6 @@
 //! Definitions of models. Both versions of OpenAPI have them nearly alike: v3 tells defaults and wraps references.
 
-use super::facts::{BARE_REFERENCES, KNOWN, NOT_FOR_CLIENTS, SPACED_ENUMS, VERSION_INFO};
+use super::facts::{BARE_REFERENCES, DEFAULTS, GRANULAR, KNOWN, NOT_FOR_CLIENTS, OTHER_ENUMS, VERSION_INFO};
 use super::model::{Leaf, Located, Model, Models, reference};
 use crate::group::GroupVersion;
 use crate::json::Json;
@@ -179,14 +179,16 @@ fn property(json: &mut Json, holder: Located, field: &Field, form: Form) {
         None => value(json, holder, &field.name, shape, form),
     }
     if form == Form::V3 {
-        default(json, field, shape, target.as_ref());
+        default(json, holder, field, target.as_ref());
     }
-    extensions(json, field);
+    extensions(json, holder, field);
 }
 
-/// The default of a member: the one that the API sets, or the zero value that Go prints when nothing was set.
-fn default(json: &mut Json, field: &Field, shape: Shape<'_>, target: Option<&Model>) {
-    let set = field.extra.as_ref().and_then(|extra| extra.default.as_deref());
+/// The default of a member: one of the table, or the zero value that Go prints when nothing was set.
+fn default(json: &mut Json, holder: Located, field: &Field, target: Option<&Model>) {
+    let shape = holder.of.shape_of(field);
+    let row = DEFAULTS.iter().find(|(of, member, _)| *of == holder.of.name() && *member == field.name);
+    let set = row.map(|(_, _, text)| *text);
     let zero = match (target, shape.node()) {
         _ if field.pointer => None,
         (Some(Model::Struct(_)), _) => Some("{}"),
@@ -201,7 +203,10 @@ fn default(json: &mut Json, field: &Field, shape: Shape<'_>, target: Option<&Mod
     }
 }
 
-fn extensions(json: &mut Json, field: &Field) {
+fn extensions(json: &mut Json, holder: Located, field: &Field) {
+    if GRANULAR.contains(&(holder.of.name(), &field.name)) {
+        json.member("x-kubernetes-map-type", "granular");
+    }
     let Some(extra) = &field.extra else { return };
     match &extra.list {
         Some(ListKind::Atomic) => json.member("x-kubernetes-list-type", "atomic"),
@@ -245,7 +250,9 @@ fn value(json: &mut Json, holder: Located, member: &str, shape: Shape<'static>, 
         }
         Node::Named(id) => {
             json.member("type", "string");
-            if let Some(named) = holder.table.named_string(id) {
+            let named = holder.table.named_string(id);
+            // Upstream publishes no closed sets for the types that all groups share.
+            if let Some(named) = named.filter(|_| !holder.table.name.starts_with("meta.k8s.io/")) {
                 enumeration(json, &named.name, named.values.iter().map(AsRef::as_ref).collect());
             }
         }
@@ -260,8 +267,9 @@ fn value(json: &mut Json, holder: Located, member: &str, shape: Shape<'static>, 
 }
 
 fn enumeration(json: &mut Json, name: &str, mut values: Vec<&str>) {
-    if let Some((_, spaced)) = SPACED_ENUMS.iter().find(|(spaced, _)| name.rsplit('.').next() == Some(*spaced)) {
-        values = spaced.to_vec();
+    let name = name.rsplit('.').next().unwrap_or(name);
+    if let Some((_, others)) = OTHER_ENUMS.iter().find(|(other, _)| *other == name) {
+        values = others.to_vec();
     }
     if !values.is_empty() {
         values.sort_unstable();

@@ -23,35 +23,83 @@ pub(super) const RETURN_DELETED: [(&str, &[&str]); 3] = [
 pub(super) const BARE_REFERENCES: [&str; 6] =
     ["additionalItems", "additionalProperties", "example", "externalDocs", "items", "not"];
 
-/// Closed sets of values that a table cannot hold, since they have blanks in them.
-pub(super) const SPACED_ENUMS: [(&str, &[&str]); 1] = [(
-    "KeyUsage",
-    &[
-        "any",
-        "cert sign",
-        "client auth",
-        "code signing",
-        "content commitment",
-        "crl sign",
-        "data encipherment",
-        "decipher only",
-        "digital signature",
-        "email protection",
-        "encipher only",
-        "ipsec end system",
-        "ipsec tunnel",
-        "ipsec user",
-        "key agreement",
-        "key encipherment",
-        "microsoft sgc",
-        "netscape sgc",
-        "ocsp signing",
-        "s/mime",
-        "server auth",
-        "signing",
-        "timestamping",
-    ],
-)];
+/// Closed sets of values that the tables do not hold: those with blanks in them, and those that upstream declares apart
+/// from their type.
+pub(super) const OTHER_ENUMS: [(&str, &[&str]); 4] = [
+    ("AddressType", &["FQDN", "IPv4", "IPv6"]),
+    ("DeviceAllocationMode", &["All", "ExactCount"]),
+    ("PathType", &["Exact", "ImplementationSpecific", "Prefix"]),
+    (
+        "KeyUsage",
+        &[
+            "any",
+            "cert sign",
+            "client auth",
+            "code signing",
+            "content commitment",
+            "crl sign",
+            "data encipherment",
+            "decipher only",
+            "digital signature",
+            "email protection",
+            "encipher only",
+            "ipsec end system",
+            "ipsec tunnel",
+            "ipsec user",
+            "key agreement",
+            "key encipherment",
+            "microsoft sgc",
+            "netscape sgc",
+            "ocsp signing",
+            "s/mime",
+            "server auth",
+            "signing",
+            "timestamping",
+        ],
+    ),
+];
+
+/// Defaults that the documents tell although upstream sets most of them elsewhere: type, member, JSON. Other defaults,
+/// which defaulting functions set, they do not tell.
+pub(super) const DEFAULTS: [(&str, &str, &str); 33] = [
+    ("AzureDiskVolumeSource", "cachingMode", r#""ReadWrite""#),
+    ("AzureDiskVolumeSource", "fsType", r#""ext4""#),
+    ("AzureDiskVolumeSource", "kind", r#""Shared""#),
+    ("AzureDiskVolumeSource", "readOnly", "false"),
+    ("ConfigMapEnvSource", "name", r#""""#),
+    ("ConfigMapKeySelector", "name", r#""""#),
+    ("ConfigMapProjection", "name", r#""""#),
+    ("ConfigMapVolumeSource", "name", r#""""#),
+    ("ContainerPort", "protocol", r#""TCP""#),
+    ("DeviceToleration", "operator", r#""Equal""#),
+    ("FileKeySelector", "optional", "false"),
+    ("GRPCAction", "service", r#""""#),
+    ("ISCSIPersistentVolumeSource", "iscsiInterface", r#""default""#),
+    ("ISCSIVolumeSource", "iscsiInterface", r#""default""#),
+    ("LocalObjectReference", "name", r#""""#),
+    ("PodCertificateRequestSpec", "maxExpirationSeconds", "86400"),
+    ("RBDPersistentVolumeSource", "keyring", r#""/etc/ceph/keyring""#),
+    ("RBDPersistentVolumeSource", "pool", r#""rbd""#),
+    ("RBDPersistentVolumeSource", "user", r#""admin""#),
+    ("RBDVolumeSource", "keyring", r#""/etc/ceph/keyring""#),
+    ("RBDVolumeSource", "pool", r#""rbd""#),
+    ("RBDVolumeSource", "user", r#""admin""#),
+    ("ReplicationControllerSpec", "minReadySeconds", "0"),
+    ("ReplicationControllerSpec", "replicas", "1"),
+    ("ScaleIOPersistentVolumeSource", "fsType", r#""xfs""#),
+    ("ScaleIOPersistentVolumeSource", "storageMode", r#""ThinProvisioned""#),
+    ("ScaleIOVolumeSource", "fsType", r#""xfs""#),
+    ("ScaleIOVolumeSource", "storageMode", r#""ThinProvisioned""#),
+    ("ScaleSpec", "replicas", "0"),
+    ("SecretEnvSource", "name", r#""""#),
+    ("SecretKeySelector", "name", r#""""#),
+    ("SecretProjection", "name", r#""""#),
+    ("ServicePort", "protocol", r#""TCP""#),
+];
+
+/// Members that are told to be merged member by member, which they are anyway: type and member.
+pub(super) const GRANULAR: [(&str, &str); 2] =
+    [("PersistentVolumeClaimStatus", "allocatedResourceStatuses"), ("PersistentVolumeSpec", "claimRef")];
 
 /// Every group-version that the real server knows, served or not: under each of them it also knows the options of a
 /// deletion and the events of a watch.
