@@ -85,6 +85,11 @@ const ORDER: [&str; 23] = [
     "storagemigration.k8s.io/v1",
 ];
 
+/// Verbs of a custom resource, in the order in which they are announced.
+const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+/// Verbs of its subresources.
+const SUBRESOURCE_VERBS: [&str; 3] = ["get", "patch", "update"];
+
 impl Deref for Resources {
     type Target = [Resource];
 
@@ -133,6 +138,45 @@ impl GroupVersion {
     /// Whether its types come from CustomResourceDefinitions.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.types, Types::Custom(_))
+    }
+}
+
+impl CustomKind {
+    /// Its resource and subresources as discovery announces them; names come from the CustomResourceDefinition.
+    pub fn resources(
+        &self,
+        singular: &str,
+        short_names: &[String],
+        categories: &[String],
+        storage_hash: &str,
+    ) -> Vec<Resource> {
+        let owned = |texts: &[String]| texts.iter().map(|text| Cow::Owned(text.clone())).collect();
+        let base = |name: String, verbs: &[&'static str]| Resource {
+            name: name.into(),
+            kind: self.kind.clone().into(),
+            namespaced: self.namespaced,
+            verbs: verbs.iter().copied().map(Cow::Borrowed).collect(),
+            ..Resource::default()
+        };
+        let mut resources = vec![Resource {
+            singular: Some(singular.to_owned().into()),
+            short_names: owned(short_names),
+            categories: owned(categories),
+            storage_hash: Some(storage_hash.to_owned().into()),
+            ..base(self.plural.clone(), &CUSTOM_VERBS)
+        }];
+        if self.status {
+            resources.push(base(format!("{}/status", self.plural), &SUBRESOURCE_VERBS));
+        }
+        if self.scale {
+            resources.push(Resource {
+                kind: "Scale".into(),
+                group: Some("autoscaling".into()),
+                version: Some("v1".into()),
+                ..base(format!("{}/scale", self.plural), &SUBRESOURCE_VERBS)
+            });
+        }
+        resources
     }
 }
 

@@ -96,9 +96,8 @@ fn resource(json: &mut Json, of: &Resource) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::group::{Resources, Types, built_in};
+    use crate::group::{CustomKind, Resources, Types, built_in};
     use crate::recordings::{assert_same, recorded};
-    use std::sync::Arc;
 
     fn of(name: &str) -> Vec<u8> {
         legacy_resources(built_in().iter().find(|group_version| group_version.api_version() == name).unwrap())
@@ -125,35 +124,23 @@ mod tests {
 
     #[test]
     fn custom_resources() {
-        let verbs = |verbs: &str| verbs.split(' ').map(|verb| verb.to_owned().into()).collect::<Vec<_>>();
-        let subresource = |name: &'static str, kind: &'static str| Resource {
-            name: name.into(),
-            kind: kind.into(),
+        let kind = CustomKind {
+            kind: "Widget".to_owned(),
+            list_kind: "WidgetList".to_owned(),
+            plural: "widgets".to_owned(),
             namespaced: true,
-            verbs: verbs("get patch update"),
-            ..Resource::default()
+            schema: serde_json::Value::Null,
+            status: true,
+            scale: true,
+            selectable_fields: Vec::new(),
         };
-        let widgets = Resource {
-            name: "widgets".into(),
-            kind: "Widget".into(),
-            namespaced: true,
-            singular: Some("widget".into()),
-            short_names: vec!["wd".into()],
-            categories: vec!["all".into()],
-            verbs: verbs("delete deletecollection get list patch create update watch"),
-            storage_hash: Some(crate::storage_version_hash("oracle.example.com", "v1", "Widget").into()),
-            ..Resource::default()
-        };
-        let scale = Resource {
-            group: Some("autoscaling".into()),
-            version: Some("v1".into()),
-            ..subresource("widgets/scale", "Scale")
-        };
+        let hash = crate::storage_version_hash("oracle.example.com", "v1", "Widget");
+        let resources = kind.resources("widget", &["wd".to_owned()], &["all".to_owned()], &hash);
         let group_version = GroupVersion {
             group: "oracle.example.com".into(),
             version: "v1".into(),
-            resources: Resources::Made(Arc::new([widgets, subresource("widgets/status", "Widget"), scale])),
-            types: Types::Custom(Vec::new()),
+            resources: Resources::Made(resources.into()),
+            types: Types::Custom(vec![kind]),
         };
         assert_same("custom-discovery", &legacy_resources(&group_version), &recorded("custom-discovery"));
     }

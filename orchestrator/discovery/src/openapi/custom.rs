@@ -7,7 +7,7 @@ use crate::group::{CustomKind, GroupVersion};
 use crate::json::Json;
 use serde_json::{Map, Value, json};
 
-/// Keys of a schema that hold one schema, several by name, or a list.
+/// Keys of a schema that hold one schema each.
 const NESTED: [&str; 2] = ["items", "additionalProperties"];
 /// Keys that v2 has no place for.
 const JUNCTORS: [&str; 4] = ["allOf", "anyOf", "oneOf", "not"];
@@ -105,11 +105,15 @@ fn is_set(schema: &Map<String, Value>, key: &str) -> bool {
 
 /// Brings a schema and all below it into the published form.
 fn each(schema: &mut Map<String, Value>, form: Form) {
-    schema.retain(|key, _| !matches!(key.as_str(), "id" | "$schema" | "description"));
+    schema.retain(|key, _| !matches!(key.as_str(), "id" | "$schema"));
+    // No default at all, as Go cannot tell it from one.
+    if schema.get("default") == Some(&Value::Null) {
+        schema.remove("default");
+    }
     if form == Form::V2 {
         simplify(schema);
-    } else if is_set(schema, INT_OR_STRING) && !schema.contains_key("anyOf") && !schema.contains_key("allOf") {
-        schema.insert("anyOf".to_owned(), json!([{"type": "integer"}, {"type": "string"}]));
+    } else if is_set(schema, INT_OR_STRING) {
+        unfold(schema);
     }
     // A schema says false by saying nothing.
     for key in [PRESERVE, EMBEDDED, INT_OR_STRING, "nullable", "exclusiveMaximum", "exclusiveMinimum", "uniqueItems"] {
@@ -137,6 +141,20 @@ fn each(schema: &mut Map<String, Value>, form: Form) {
                 }
             }
         }
+    }
+}
+
+/// Spells out that a value may be an integer or a string, unless the schema does so already in one of two ways.
+fn unfold(schema: &mut Map<String, Value>) {
+    let both = json!([{"type": "integer"}, {"type": "string"}]);
+    let in_all = schema.get("allOf").and_then(|all| all.get(0)).and_then(|first| first.get("anyOf"));
+    if schema.get("anyOf") == Some(&both) || in_all == Some(&both) {
+        return;
+    }
+    if !schema.contains_key("anyOf") {
+        schema.insert("anyOf".to_owned(), both);
+    } else if let Value::Array(all) = schema.entry("allOf").or_insert_with(|| json!([])) {
+        all.insert(0, json!({"anyOf": both}));
     }
 }
 

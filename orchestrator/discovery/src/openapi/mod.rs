@@ -1,6 +1,8 @@
 //! OpenAPI documents. They hold no sentences, but are otherwise those of the real server.
 
 mod custom;
+#[cfg(test)]
+mod custom_tests;
 mod definitions;
 mod discovery;
 mod facts;

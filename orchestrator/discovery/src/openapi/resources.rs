@@ -200,7 +200,7 @@ impl Builder<'_> {
         let mut operation = self.operation("get", "list", "list", &self.named());
         operation.parameters.extend(meta_options("ListOptions"));
         operation.answer = self.model(true);
-        if !self.custom() && self.resource.verbs.iter().any(|verb| verb == "list") {
+        if !self.custom() {
             operation.produces = STREAMED;
         }
         if self.resource.namespaced {
