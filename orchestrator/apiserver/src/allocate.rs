@@ -159,6 +159,17 @@ impl Taken {
     }
 }
 
+/// Gives a Service that names its one address in the older field the newer one too.
+pub(crate) fn normalise(row: &Row, value: &mut Value) {
+    let given = value.text_at(&["spec", "clusterIP"]).to_owned();
+    if row.storage.as_str() != "core/services" || given.is_empty() {
+        return;
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.object_mut("spec").insert_default("clusterIPs", || Value::List(vec![Value::text(given)]));
+    }
+}
+
 /// Whether a write takes an address or a port: a new Service, or one whose type or ports changed.
 fn needs(value: &Value, old: Option<&Value>) -> bool {
     let Some(old) = old else { return true };

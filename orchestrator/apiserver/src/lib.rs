@@ -39,6 +39,11 @@ pub(crate) fn print_time(seconds: i64) -> String {
     Instant::new(seconds, 0).map(|instant| instant.print(Precision::Seconds)).unwrap_or_default()
 }
 
+/// Now, as a point in time.
+pub(crate) fn now_instant() -> Instant {
+    Instant { seconds: now_seconds(), micros: 0 }
+}
+
 /// Now, as metadata has it.
 pub(crate) fn now() -> String {
     print_time(now_seconds())

@@ -8,7 +8,6 @@ const INERT: &[&str] = &[
     "admissionregistration.k8s.io/validatingadmissionpolicies",
     "admissionregistration.k8s.io/validatingadmissionpolicybindings",
     "admissionregistration.k8s.io/validatingwebhookconfigurations",
-    "apiextensions.k8s.io/customresourcedefinitions",
     "apiregistration.k8s.io/apiservices",
     "apps/daemonsets",
     "apps/deployments",

@@ -38,9 +38,14 @@ pub fn decode(of: Type<'_>, text: &[u8], validation: FieldValidation) -> Result<
 
 /// Decodes any JSON value.
 pub fn decode_any(text: &[u8]) -> Result<Value, Error> {
+    decode_any_reporting(text, FieldValidation::Ignore).map(|decoded| decoded.value)
+}
+
+/// Decodes any JSON value and lists the members that stand twice.
+pub fn decode_any_reporting(text: &[u8], validation: FieldValidation) -> Result<Decoded, Error> {
     static NONE: Schema = Schema::empty();
     let any = Shape { schema: &NONE, node: Node::Scalar(Scalar::Any) };
-    run(text, false, |decoder| decoder.value(any, None)).map(|decoded| decoded.value)
+    run(text, validation == FieldValidation::Report, |decoder| decoder.value(any, None))
 }
 
 fn run<'t>(

@@ -6,7 +6,7 @@ mod lexer;
 mod mismatch;
 mod text;
 
-pub use decode::{Decoded, FieldValidation, decode, decode_any};
+pub use decode::{Decoded, FieldValidation, decode, decode_any, decode_any_reporting};
 pub(crate) use encode::{Encoder, zero};
 pub use encode::{encode, encode_any};
 pub use lexer::{Syntax, check};

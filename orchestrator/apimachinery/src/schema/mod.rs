@@ -208,7 +208,7 @@ pub struct Kind {
 }
 
 /// A resource or subresource as discovery announces it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Resource {
     /// `pods` or `pods/status`.
     pub name: Text,

@@ -53,6 +53,13 @@ pub fn decode_any(text: &[u8]) -> Result<Value, Error> {
     read(text).map(|(value, _)| value)
 }
 
+/// Decodes any YAML document to the tree of its JSON and lists the members that stand twice.
+pub fn decode_any_reporting(text: &[u8], validation: FieldValidation) -> Result<Decoded, Error> {
+    let (value, repeated) = read(text)?;
+    let wanted = validation == FieldValidation::Report;
+    Ok(Decoded { value, findings: finding_of(&repeated).filter(|_| wanted).into_iter().collect() })
+}
+
 /// All repeated keys in the one text that the Go parser makes of them.
 fn finding_of(repeated: &[String]) -> Option<String> {
     (!repeated.is_empty()).then(|| format!("yaml: unmarshal errors:\n  {}", repeated.join("\n  ")))

@@ -71,6 +71,8 @@ impl Api {
         row.default(&mut value);
         fill_metadata(row, &mut value)?;
         row.prepare_create(&mut value);
+        name_requester(context, row, &mut value);
+        crate::allocate::normalise(row, &mut value);
         let name = value.text_at(&["metadata", "name"]).to_owned();
         let errors = row.validate_create(&value);
         if !errors.is_empty() {
@@ -103,7 +105,7 @@ impl Api {
                 let entry = committed.entries.iter().flatten().find(|entry| *entry.key() == key);
                 let object = entry.map(|entry| Object::of_entry(entry));
                 let object = object.ok_or_else(|| Status::internal("the store lost a new object"))?;
-                self.after_commit(row);
+                self.after_commit(row).await;
                 Ok(object)
             }
             Err(Error::Conflict { key: found, .. }) if found == key && !generated => {
@@ -115,9 +117,9 @@ impl Api {
     }
 
     /// What must follow a write of a row.
-    pub(crate) fn after_commit(&self, row: &Row) {
-        if row.group == "apiextensions.k8s.io" && row.resource == "customresourcedefinitions" {
-            crate::definitions::refresh(self);
+    pub(crate) async fn after_commit(&self, row: &Row) {
+        if crate::definitions::is_definitions(row) {
+            crate::definitions::settle(self).await;
         }
     }
 }
@@ -143,6 +145,18 @@ impl Row {
             "core/events" => Class::Volatile,
             _ => Class::Durable,
         }
+    }
+}
+
+/// A CertificateSigningRequest says who made it, whatever the client wrote there.
+fn name_requester(context: &Context, row: &Row, value: &mut Value) {
+    if row.storage.as_str() != "certificates.k8s.io/certificatesigningrequests" {
+        return;
+    }
+    let info = super::documents::user_info(&context.identity);
+    let (Some(object), Some(info)) = (value.as_object_mut(), info.as_object()) else { return };
+    for (name, value) in info.iter() {
+        object.object_mut("spec").insert(name.to_owned().into(), value.clone());
     }
 }
 

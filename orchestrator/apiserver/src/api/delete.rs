@@ -127,7 +127,7 @@ impl Api {
             }
             match self.store().commit(txn.when(key, Expect::At(entry.revision()))).await {
                 Ok(committed) => {
-                    self.after_commit(row);
+                    self.after_commit(row).await;
                     let revision = committed.revision.as_u64();
                     return Ok(match result {
                         Some(stored) => Outcome::Ending(Object::made(stored, revision)),
@@ -160,7 +160,10 @@ fn plan(row: &Row, old: &Value, options: &DeleteOptions) -> Plan {
     let present_grace = old.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_int);
     let namespace = row.storage.as_str() == "core/namespaces";
     let grace = if namespace { None } else { row.delete_grace(old, options.grace_seconds) };
-    set_finalizers(&mut new, options.propagation.unwrap_or(Propagation::Background));
+    set_finalizers(&mut new, options.propagation.unwrap_or_else(|| row.default_propagation()));
+    if !ending {
+        row.prepare_delete(&mut new);
+    }
     let held = new.at(&["metadata", "finalizers"]).is_some_and(|finalizers| !finalizers.items().is_empty())
         || (namespace && new.at(&["spec", "finalizers"]).is_some_and(|finalizers| !finalizers.items().is_empty()));
     let wanted = grace.unwrap_or(0);

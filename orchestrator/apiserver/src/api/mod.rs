@@ -12,6 +12,8 @@ mod subresource;
 mod update;
 pub mod watch;
 
+pub(crate) use update::is_done;
+
 use std::sync::Arc;
 
 use coracle_apimachinery::Value;

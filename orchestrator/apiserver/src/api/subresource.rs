@@ -91,7 +91,7 @@ async fn scale_of(api: &Api, context: &Context, row: &Arc<Row>, request: Request
 fn scale_document(row: &Row, tree: &Value) -> Result<Value, Status> {
     match &row.source {
         Source::BuiltIn { .. } => Ok(scale::document(&row.group, &row.resource, tree)),
-        Source::Custom(version) => version.scale(tree).ok_or_else(Status::unknown_resource),
+        Source::Custom(version) => version.scale(tree),
     }
 }
 
@@ -112,7 +112,7 @@ fn rescaled(row: &Row, old: &Value, scale: &Value) -> Result<Value, Status> {
                 object.object_mut("spec").insert("replicas".into(), Value::Int(replicas));
             }
         }
-        Source::Custom(version) => version.set_scale(&mut new, replicas),
+        Source::Custom(version) => version.set_scale(&mut new, scale)?,
     }
     let version = scale.text_at(&["metadata", "resourceVersion"]);
     let metadata = super::create::metadata(&mut new)?;

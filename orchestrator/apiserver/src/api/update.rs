@@ -90,6 +90,8 @@ impl Api {
         };
         self.admit(context, &mut review)?;
         let mut new = review.object.take().unwrap_or(Value::Null);
+        row.default(&mut new);
+        crate::allocate::normalise(row, &mut new);
         keep_metadata(&mut new, &old)?;
         row.prepare_update(&mut new, &old, subresource);
         let errors = row.validate_update(&new, &old, subresource);
@@ -117,7 +119,7 @@ impl Api {
         let txn = if metadata_is_ending(&new) { txn.reclaiming() } else { txn };
         match self.store().commit(txn).await {
             Ok(committed) => {
-                self.after_commit(row);
+                self.after_commit(row).await;
                 Ok(Object::made(stored, committed.revision.as_u64()))
             }
             // A client that named the version is refused when the body is looked at again.
@@ -196,8 +198,9 @@ fn check_version(row: &Row, new: &Value, old: &Value, name: &str) -> Result<(), 
     if version.is_empty() || version == "0" {
         if !row.updates_unconditionally() {
             let path = Path::new("metadata").child("resourceVersion");
-            let error = FieldError::invalid_value(&path, "0x0", "must be specified for an update");
-            return Err(Status::invalid(&row.group, &row.kind, name, &[error]));
+            let error = FieldError::invalid_value(&path, 0, "must be specified for an update");
+            // Here the subject is the resource, not the kind.
+            return Err(Status::invalid(&row.group, &row.resource, name, &[error]));
         }
         return Ok(());
     }
@@ -212,7 +215,8 @@ fn keep_metadata(new: &mut Value, old: &Value) -> Result<(), Status> {
     let metadata = metadata(new)?;
     metadata.remove("managedFields");
     metadata.remove("selfLink");
-    for name in ["uid", "creationTimestamp"] {
+    // A client that names no version means the present one.
+    for name in ["uid", "creationTimestamp", "resourceVersion"] {
         if metadata.get(name).is_none_or(Value::is_empty)
             && let Some(value) = old.at(&["metadata", name])
         {

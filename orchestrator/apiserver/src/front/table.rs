@@ -2,7 +2,7 @@
 
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::{Object as Members, Value, json};
-use coracle_kinds::table;
+use coracle_kinds::table::{self, Printer};
 
 use super::render::{Include, partial};
 use crate::api::Api;
@@ -35,7 +35,9 @@ pub(crate) fn of_objects(
     if with_columns {
         table.insert("columnDefinitions".into(), Value::List(columns(row)));
     }
-    table.insert("rows".into(), Value::List(rows));
+    // Some kinds print no list at all where others print an empty one.
+    let prints_null = !row.is_custom() && Printer::of(&row.group, &row.resource).null_without_rows();
+    table.insert("rows".into(), if rows.is_empty() && prints_null { Value::Null } else { Value::List(rows) });
     Ok(Value::Object(table))
 }
 
@@ -81,7 +83,7 @@ fn included(
 
 pub(crate) fn cells(row: &Row, tree: &Value) -> Vec<Value> {
     match &row.source {
-        Source::BuiltIn { .. } => table::cells(&row.group, &row.resource, tree, crate::now_seconds()),
+        Source::BuiltIn { .. } => table::cells(&row.group, &row.resource, tree, crate::now_instant()),
         Source::Custom(version) => version.cells(tree, crate::now_seconds()),
     }
 }

@@ -3,6 +3,8 @@
 use coracle_apimachinery::schema::{self, Resource, Served};
 use coracle_kinds::{convert, strategy};
 
+use crate::definitions;
+
 use super::row::{Row, Source, Subresource};
 
 /// One row for each resource of the group-versions that are served by default.
@@ -57,7 +59,13 @@ fn row(group: &'static str, version: &'static str, resource: &Resource, all: &[R
         storage,
         api_version: group_version,
         stored_api_version: stored.map(|stored| stored.group_version.to_owned()),
-        source: Source::BuiltIn { of, stored: stored_type, strategy: strategy::of(group, &resource.name) },
+        source: match definitions::of(group, &resource.name) {
+            Some((strategy, rules)) => Source::BuiltIn { of, stored: stored_type, strategy, rules: Some(rules) },
+            None => {
+                let strategy = strategy::of(group, &resource.name);
+                Source::BuiltIn { of, stored: stored_type, strategy, rules: None }
+            }
+        },
     })
 }
 

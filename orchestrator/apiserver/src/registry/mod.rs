@@ -8,7 +8,7 @@ mod row;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use row::{Row, Source, Subresource};
+pub use row::{Row, Rules, Source, Subresource};
 pub(crate) use row::{check_type, decode_as, decode_document, document, reporting};
 
 /// All rows at one moment.

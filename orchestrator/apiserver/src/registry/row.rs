@@ -8,10 +8,10 @@ use coracle_apimachinery::json;
 use coracle_apimachinery::schema::{self, Type};
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::{Value, field, protobuf, yaml};
-use coracle_kinds::strategy::Strategy;
+use coracle_kinds::strategy::{self, Dependents, Strategy};
 use coracle_kinds::{convert, defaults, fields, inert, validate};
 
-use crate::api::request::{Context, Media};
+use crate::api::request::{Context, Media, Propagation};
 use crate::custom::Version;
 use crate::http::query::FieldValidation;
 use crate::stored::Object;
@@ -58,6 +58,17 @@ pub struct Subresource {
     pub verbs: Vec<String>,
 }
 
+/// Defaults and validation of one kind.
+#[derive(Debug)]
+pub struct Rules {
+    /// Sets the defaults.
+    pub(crate) default: fn(&mut Value),
+    /// The problems of an object, changed from an old one if there is one.
+    pub(crate) validate: fn(&Value, Option<&Value>) -> Vec<field::Error>,
+    /// Changes an object that is to be deleted.
+    pub(crate) prepare_delete: fn(&mut Value),
+}
+
 /// What is behind a row.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -69,6 +80,8 @@ pub enum Source {
         stored: Type<'static>,
         /// What the kind does beyond its schema.
         strategy: &'static Strategy,
+        /// Defaults and validation of a kind whose rules are not with the other kinds.
+        rules: Option<&'static Rules>,
     },
     /// A version of a CustomResourceDefinition.
     Custom(Arc<Version>),
@@ -113,13 +126,11 @@ impl Row {
                 let decoded = json::decode(*stored, &bytes, json::FieldValidation::Ignore);
                 let value = decoded.map_err(|error| Status::internal(format!("stored object: {error}")))?.value;
                 Ok(match &self.stored_api_version {
-                    Some(from) if *from != self.api_version => {
-                        convert::convert(of.name(), from, &self.api_version, value)
-                    }
-                    _ => value,
+                    Some(from) => convert::convert(of.name(), from, &self.api_version, value),
+                    None => value,
                 })
             }
-            Source::Custom(version) => version.read(&bytes).map_err(Status::internal),
+            Source::Custom(version) => version.read(&bytes),
         }
     }
 
@@ -127,8 +138,12 @@ impl Row {
     #[must_use]
     pub fn sends_stored_bytes(&self) -> bool {
         match &self.source {
-            Source::BuiltIn { .. } => self.stored_api_version.as_ref().is_none_or(|stored| *stored == self.api_version),
-            Source::Custom(version) => version.sends_stored_bytes(),
+            Source::BuiltIn { of, .. } => {
+                let stored = self.stored_api_version.as_ref();
+                stored.is_none_or(|stored| !convert::converts(of.name(), stored, &self.api_version))
+            }
+            // Versions share their storage, and defaults may have changed since.
+            Source::Custom(_) => false,
         }
     }
 
@@ -149,7 +164,7 @@ impl Row {
                 };
                 AtRest::encode(*stored, &bare).map_err(Status::internal)?
             }
-            Source::Custom(version) => version.at_rest(&bare).map_err(Status::internal)?,
+            Source::Custom(version) => version.at_rest(&bare)?,
         };
         Ok(encoded)
     }
@@ -176,7 +191,12 @@ impl Row {
     /// Sets the defaults.
     pub fn default(&self, value: &mut Value) {
         match &self.source {
-            Source::BuiltIn { .. } => defaults::apply(&self.api_version, &self.kind, value),
+            Source::BuiltIn { rules, .. } => {
+                defaults::apply(&self.api_version, &self.kind, value);
+                if let Some(rules) = rules {
+                    (rules.default)(value);
+                }
+            }
             Source::Custom(version) => version.default(value),
         }
     }
@@ -185,8 +205,16 @@ impl Row {
     #[must_use]
     pub fn validate_create(&self, value: &Value) -> Vec<field::Error> {
         match &self.source {
-            Source::BuiltIn { .. } => validate::create(&self.group, &self.kind, value),
-            Source::Custom(version) => version.validate_create(value, self.namespaced),
+            Source::BuiltIn { rules, .. } => {
+                let mut errors = validate::create(&self.group, &self.kind, value);
+                errors.extend(rules.map(|rules| (rules.validate)(value, None)).unwrap_or_default());
+                errors
+            }
+            Source::Custom(version) => {
+                let mut errors = custom_metadata(value, self.namespaced);
+                errors.extend(version.validate_create(value));
+                errors
+            }
         }
     }
 
@@ -195,8 +223,15 @@ impl Row {
     pub fn validate_update(&self, new: &Value, old: &Value, subresource: &str) -> Vec<field::Error> {
         match (&self.source, subresource) {
             (Source::BuiltIn { .. }, "status") => validate::status(&self.group, &self.kind, new, old),
-            (Source::BuiltIn { .. }, _) => validate::update(&self.group, &self.kind, new, old),
-            (Source::Custom(version), _) => version.validate_update(new, old, self.namespaced),
+            (Source::BuiltIn { .. }, "finalize") => validate::finalize(new, old),
+            // Binding has looked at the one field that it changes.
+            (Source::BuiltIn { .. }, "binding") => Vec::new(),
+            (Source::BuiltIn { rules, .. }, _) => {
+                let mut errors = validate::update(&self.group, &self.kind, new, old);
+                errors.extend(rules.map(|rules| (rules.validate)(new, Some(old))).unwrap_or_default());
+                errors
+            }
+            (Source::Custom(version), _) => version.validate_update(new, old, subresource),
         }
     }
 
@@ -215,20 +250,31 @@ impl Row {
     /// What the kind decides of a new object.
     pub fn prepare_create(&self, value: &mut Value) {
         match &self.source {
-            Source::BuiltIn { strategy, .. } => (strategy.prepare_create)(value),
+            Source::BuiltIn { strategy, .. } => {
+                (strategy.prepare_create)(value);
+                strategy::stamp(&self.group, &self.resource, value, None, &crate::now());
+            }
             Source::Custom(version) => version.prepare_create(value),
         }
     }
 
     /// What the kind decides of a changed object.
     pub fn prepare_update(&self, new: &mut Value, old: &Value, subresource: &str) {
+        self.prepare_change(new, old, subresource);
+        if let Source::BuiltIn { .. } = &self.source {
+            strategy::stamp(&self.group, &self.resource, new, Some(old), &crate::now());
+        }
+    }
+
+    fn prepare_change(&self, new: &mut Value, old: &Value, subresource: &str) {
         match (&self.source, subresource) {
-            (Source::BuiltIn { strategy, .. }, "status" | "approval") => (strategy.prepare_status)(new, old),
-            // These doors open parts that the main one keeps shut; the caller has changed nothing else.
-            (Source::BuiltIn { .. }, "binding" | "finalize") => {}
+            (Source::BuiltIn { strategy, .. }, "status") => (strategy.prepare_status)(new, old),
+            (Source::BuiltIn { .. }, "approval") => strategy::approve_request(new, old),
+            (Source::BuiltIn { .. }, "finalize") => strategy::finalize_namespace(new, old),
+            // This door opens a part that the main one keeps shut; the caller has changed nothing else.
+            (Source::BuiltIn { .. }, "binding") => {}
             (Source::BuiltIn { strategy, .. }, _) => (strategy.prepare_update)(new, old),
-            (Source::Custom(version), "status") => version.prepare_status(new, old),
-            (Source::Custom(version), _) => version.prepare_update(new, old),
+            (Source::Custom(version), _) => version.prepare_update(new, old, subresource),
         }
     }
 
@@ -256,15 +302,35 @@ impl Row {
         }
     }
 
+    /// Changes an object that is to be deleted.
+    pub fn prepare_delete(&self, value: &mut Value) {
+        if let Source::BuiltIn { rules: Some(rules), .. } = &self.source {
+            (rules.prepare_delete)(value);
+        }
+    }
+
+    /// What becomes of dependents when a client does not say.
+    #[must_use]
+    pub fn default_propagation(&self) -> Propagation {
+        match &self.source {
+            Source::BuiltIn { strategy, .. } => match strategy.default_finalizing {
+                Dependents::Orphan => Propagation::Orphan,
+                Dependents::Foreground => Propagation::Foreground,
+                Dependents::Background | Dependents::Unsupported => Propagation::Background,
+            },
+            Source::Custom(_) => Propagation::Background,
+        }
+    }
+
     /// Whether objects can be selected by a field.
     #[must_use]
     pub fn selects_by(&self, field: &str) -> bool {
-        field == "metadata.name"
-            || (field == "metadata.namespace" && self.namespaced)
-            || match &self.source {
-                Source::BuiltIn { .. } => fields::labels(&self.group, &self.resource).contains(&field),
-                Source::Custom(version) => version.selects_by(field),
+        match &self.source {
+            Source::BuiltIn { .. } => fields::supports(&self.group, &self.resource, field),
+            Source::Custom(version) => {
+                matches!(field, "metadata.name" | "metadata.namespace") || version.selects_by(field)
             }
+        }
     }
 
     /// What is said of a field that objects cannot be selected by.
@@ -291,6 +357,12 @@ impl Row {
     pub fn go_package(&self) -> &str {
         go_package(&self.group)
     }
+}
+
+/// The problems of the metadata of a new custom object.
+fn custom_metadata(value: &Value, namespaced: bool) -> Vec<field::Error> {
+    let metadata = value.at(&["metadata"]).unwrap_or(&Value::Null);
+    validate::metadata::create(metadata, namespaced, validate::NameRule::Subdomain, &field::Path::new("metadata"))
 }
 
 /// Reads a body as a built-in type.

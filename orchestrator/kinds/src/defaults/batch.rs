@@ -3,7 +3,7 @@
 use coracle_apimachinery::{Object, Value};
 
 /// What in a Job depends on its other members. Jobs inside a CronJob do not get this before they are made.
-pub(super) fn job(job: &mut Object) {
+pub(crate) fn job(job: &mut Object) {
     let spec = job.object_mut("spec");
     if spec.get("completions").is_none() && spec.get("parallelism").is_none() {
         spec.insert("completions".into(), Value::Int(1));

@@ -57,9 +57,11 @@ pub(super) fn subject(subject: &mut Object) {
     }
 }
 
-/// The default that no constant in the table gives.
+/// The defaults that no constant in the table gives.
 pub(super) fn csi_driver(driver: &mut Object) {
-    driver.object_mut("spec").insert_default("seLinuxMount", || Value::Bool(false));
+    let spec = driver.object_mut("spec");
+    spec.insert_default("seLinuxMount", || Value::Bool(false));
+    spec.insert_default("preventPodSchedulingIfMissing", || Value::Bool(false));
 }
 
 /// One device, if devices are counted.

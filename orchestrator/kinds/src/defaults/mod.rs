@@ -13,6 +13,9 @@ mod service;
 mod storage;
 
 pub(crate) use amount::Amount;
+pub(crate) use batch::job;
+pub(crate) use groups::{CPU_UTILIZATION, cpu_metric};
+pub(crate) use service::externally_accessible;
 
 use coracle_apimachinery::schema::{self, Field, Node, Scalar, Shape, Type};
 use coracle_apimachinery::{Object, Value, json};
@@ -35,12 +38,14 @@ static RULES: &[(&str, &str, Rule)] = &[
     ("LimitRangeItem", "core/v1", storage::limit_range_item),
     ("Namespace", "core/v1", service::namespace),
     ("NetworkPolicy", "networking.k8s.io/v1", groups::network_policy),
+    ("NodeSpec", "core/v1", service::node_spec),
     ("NodeStatus", "core/v1", service::node_status),
     ("PersistentVolume", "core/v1", storage::persistent_volume),
     ("Pod", "core/v1", pod::pod),
     ("PodSpec", "core/v1", pod::pod_spec),
     ("PodStatus", "core/v1", pod::pod_status),
     ("ReplicationController", "core/v1", apps::replication_controller),
+    ("Secret", "core/v1", service::secret),
     ("Service", "core/v1", service::service),
     ("StatefulSet", "apps/v1", apps::stateful_set),
     ("Subject", "rbac.authorization.k8s.io/v1", groups::subject),
@@ -63,6 +68,9 @@ pub fn apply(group_version: &str, kind: &str, object: &mut Value) {
 
 fn structure(of: Type<'static>, object: &mut Object) {
     for field in &of.definition().fields {
+        if object.get(&field.name).is_some_and(|value| is_lost(field, value)) {
+            object.remove(&field.name);
+        }
         constant(field, object);
     }
     if let Some(rule) = rule_of(of) {
@@ -83,6 +91,11 @@ fn constant(field: &Field, object: &mut Object) {
     if field.pointer || !value.is_empty() {
         object.insert(field.name.clone(), value);
     }
+}
+
+/// Whether Go's storage cannot tell this value from an absent one: an empty list does not come back from it.
+fn is_lost(field: &Field, value: &Value) -> bool {
+    !field.pointer && !field.omit_zero && matches!(value, Value::List(items) if items.is_empty())
 }
 
 /// Walks into a member. A struct that is no pointer exists in Go even if the client did not send it.

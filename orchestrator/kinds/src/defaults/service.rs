@@ -1,7 +1,7 @@
-//! Services, namespaces and nodes.
+//! Services, namespaces, nodes and secrets.
 
 use super::{each, object_of, text, text_default};
-use coracle_apimachinery::{Object, Value};
+use coracle_apimachinery::{Object, Value, base64};
 
 /// Three hours, in seconds.
 const STICKY_SECONDS: i64 = 10_800;
@@ -75,9 +75,34 @@ pub(super) fn namespace(namespace: &mut Object) {
     }
 }
 
+/// The single range of addresses and the list of ranges agree; the single one wins.
+pub(super) fn node_spec(spec: &mut Object) {
+    let single = text(spec, "podCIDR").to_owned();
+    let first = spec.get("podCIDRs").and_then(|all| all.items().first()).and_then(Value::as_str).map(str::to_owned);
+    match first {
+        Some(first) if single.is_empty() => {
+            spec.insert("podCIDR".into(), Value::text(first));
+        }
+        first if !single.is_empty() && first.as_deref() != Some(&*single) => {
+            spec.insert("podCIDRs".into(), Value::List(vec![Value::text(single)]));
+        }
+        _ => {}
+    }
+}
+
 /// What a node can give is what it has, unless it says otherwise.
 pub(super) fn node_status(status: &mut Object) {
     if let Some(capacity) = status.get("capacity").cloned() {
         status.insert_default("allocatable", || capacity);
+    }
+}
+
+/// Plain text of a secret joins the encoded data. Upstream does it when it converts, directly after the defaults.
+pub(super) fn secret(secret: &mut Object) {
+    let Some(Value::Object(plain)) = secret.remove("stringData") else { return };
+    let data = secret.object_mut("data");
+    for (name, value) in plain.iter() {
+        let text = value.as_str().unwrap_or_default();
+        data.insert(name.to_owned().into(), Value::text(base64::encode(text.as_bytes())));
     }
 }

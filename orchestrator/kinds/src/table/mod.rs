@@ -1,30 +1,3 @@
-<<<<<<< HEAD
-//! t
-use coracle_apimachinery::Value;
-/// c
-#[derive(Debug)]
-pub struct Column {
-    /// n
-    pub name: &'static str,
-    /// k
-    pub kind: &'static str,
-    /// f
-    pub format: &'static str,
-    /// p
-    pub priority: i64,
-    /// d
-    pub description: &'static str,
-}
-/// c
-#[must_use]
-pub fn columns(_group: &str, _resource: &str) -> &'static [Column] {
-    &[]
-}
-/// c
-#[must_use]
-pub fn cells(_group: &str, _resource: &str, _object: &Value, _now: i64) -> Vec<Value> {
-    Vec::new()
-=======
 //! The columns of each kind and the cells of its rows, as `kubectl get` shows them.
 //!
 //! A kind is a [`Printer`]: its columns and one function that makes the cells of an object. Kinds without a row here have
@@ -203,5 +176,4 @@ pub fn columns(group: &str, resource: &str) -> &'static [Column] {
 /// The cells of one object of a resource, one for each column.
 pub fn cells(group: &str, resource: &str, object: &Value, now: Instant) -> Vec<Value> {
     Printer::of(group, resource).cells(object, now)
->>>>>>> d0df1e6 (Print every built-in kind as table rows)
 }

@@ -169,7 +169,11 @@ pub(super) fn set_orders(original: &mut Object, patch: &mut Object, meta: Meta<'
             continue;
         }
         let objects = are_objects(left, right)?;
-        let server = if objects { by.places(left)? } else { By { key: "" }.places(left)? };
+        let server = match objects {
+            true if found.strategy == "merge" => by.places(&server_order(left, right, by))?,
+            true => by.places(left)?,
+            false => By { key: "" }.places(left)?,
+        };
         let merged = match (before, items) {
             (Some(before), Some(items)) if found.strategy == "merge" => merge(before, items, found.meta, by.key)?,
             (Some(_), Some(items)) => items,
@@ -192,31 +196,57 @@ fn named_places(wanted: &[Value], by: By<'_>) -> Outcome<HashMap<super::order::I
     by.places(wanted)
 }
 
-/// Items of the patch must stand in the wanted order, and all be named there.
+/// The order of a list on the server. Upstream merges into the memory of the list that it later takes for the order on
+/// the server: new items count as standing there in the places that deleted ones left at its end.
+fn server_order(before: &[Value], patch: &[Value], by: By<'_>) -> Vec<Value> {
+    let directive = |item: &Value| item.at(&[PATCH]).and_then(Value::as_str).map(str::to_owned);
+    if before.is_empty() || patch.iter().any(|item| directive(item).as_deref() == Some("replace")) {
+        return before.to_vec();
+    }
+    let deletes = patch.iter().filter(|item| directive(item).as_deref() == Some("delete"));
+    let gone: HashSet<_> = deletes.filter_map(|item| by.identity(item).ok()).collect();
+    if gone.is_empty() {
+        return before.to_vec();
+    }
+    let is_gone = |item: &Value| by.identity(item).is_ok_and(|identity| gone.contains(&identity));
+    let mut order: Vec<Value> = before.iter().filter(|item| !is_gone(item)).cloned().collect();
+    let mut known: HashSet<_> = order.iter().filter_map(|item| by.identity(item).ok()).collect();
+    let plain = patch.iter().filter(|item| item.at(&[PATCH]).is_none());
+    order.extend(plain.filter(|item| by.identity(item).is_ok_and(|identity| known.insert(identity))).cloned());
+    order.truncate(before.len());
+    order
+}
+
+/// Items of the patch must stand in the wanted order, and all be named there. Items that bear a `$patch` need not, but
+/// upstream passes over those that do not delete only as long as wanted items are left.
 fn check_order(patch: &[Value], wanted: &[Value], by: By<'_>) -> Outcome<()> {
     if patch.is_empty() || wanted.is_empty() {
         return Ok(());
     }
-    let mut ordered = wanted.iter();
+    let mut items = Vec::with_capacity(patch.len());
     for item in patch {
-        if !by.key.is_empty() && members(item)?.get(PATCH).is_some() {
-            continue;
-        }
-        let identity = by.identity(item)?;
-        let mut reached = false;
-        for candidate in ordered.by_ref() {
-            if by.identity(candidate)? == identity {
-                reached = true;
-                break;
-            }
-        }
-        if !reached {
-            let (patch, wanted) = (list_text(patch), list_text(wanted));
-            let message = format!("The order in patch list:\n{patch}\n doesn't match {SET_ORDER} list:\n{wanted}\n");
-            return Err(Failure::Unclassified(message));
+        if by.key.is_empty() || members(item)?.get(PATCH).and_then(Value::as_str) != Some("delete") {
+            items.push(item);
         }
     }
-    Ok(())
+    let mut items = items.into_iter().peekable();
+    let mut ordered = wanted.iter().peekable();
+    while let (Some(item), Some(candidate)) = (items.peek(), ordered.peek()) {
+        if item.at(&[PATCH]).is_some() {
+            items.next();
+            continue;
+        }
+        if by.identity(item)? == by.identity(candidate)? {
+            items.next();
+        }
+        ordered.next();
+    }
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    let (patch, wanted) = (list_text(patch), list_text(wanted));
+    let message = format!("The order in patch list:\n{patch}\n doesn't match {SET_ORDER} list:\n{wanted}\n");
+    Err(Failure::Unclassified(message))
 }
 
 fn into_list(value: Value) -> Outcome<Vec<Value>> {

@@ -83,11 +83,14 @@ struct Placed {
     item: Value,
 }
 
+/// Up to this many items, Go sorts by insertion.
+const INSERTION_LIMIT: usize = 20;
+
 /// Sorts by place. Go's comparison is none for items without a place: each goes before what it is compared with, and so
-/// the outcome is that of Go's insertion sort.
+/// the outcome is that of Go's insertion sort. In longer lists, where Go sorts otherwise, they go last.
 fn sort(items: &mut [Placed]) {
-    if items.iter().all(|item| item.place.is_some()) {
-        items.sort_by_key(|item| item.place);
+    if items.len() > INSERTION_LIMIT || items.iter().all(|item| item.place.is_some()) {
+        items.sort_by_key(|item| item.place.unwrap_or(usize::MAX));
         return;
     }
     let before = |left: &Placed, right: &Placed| match (left.place, right.place) {

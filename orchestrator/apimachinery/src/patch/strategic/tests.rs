@@ -158,6 +158,15 @@ fn lists_of_objects_merge_as_upstream_merges_them() {
                 r#"{{"containers":[{side}],"initContainers":[{{"name":"a"}},{{"name":"b"}}],"tolerations":{tolerations},"volumes":{volumes}}}"#
             ),
         ),
+        // A new item stands where a deleted one stood.
+        (
+            r#"{"$setElementOrder/containers":[{"name":"new"}],"containers":[{"name":"web","$patch":"delete"},{"name":"new"}]}"#,
+            containers(&format!(r#"{side},{{"name":"new"}}"#)),
+        ),
+        (
+            r#"{"$setElementOrder/containers":[{"name":"web"}],"containers":[{"name":"web"},{"$patch":"replace"}]}"#,
+            "500  The order in patch list:\n[map[name:web] map[$patch:replace]]\n doesn't match $setElementOrder list:\n[map[name:web]]\n".to_owned(),
+        ),
         // What is taken over as a whole keeps its null members in items that are new to a list.
         (
             r#"{"containers":[{"name":"n","image":null}]}"#,
@@ -207,4 +216,23 @@ fn only_the_first_level_of_an_embedded_document_merges() {
     for (patch, expected) in table {
         assert_eq!(merged("apps/v1", "ControllerRevision", document, patch), expected, "{patch}");
     }
+}
+
+#[test]
+fn long_lists_take_no_quadratic_time() {
+    let list = |from: usize, count: usize| {
+        let items: Vec<String> = (from..from + count).map(|at| format!(r#"{{"name":"n{at}"}}"#)).collect();
+        items.join(",")
+    };
+    const COUNT: usize = 20_000;
+    let spec = |members: &str| format!(r#"{{"spec":{{{members}}}}}"#);
+    let document = spec(&format!(r#""containers":[{}]"#, list(0, COUNT)));
+    let (new, all) = (list(COUNT, COUNT), list(0, 2 * COUNT));
+    let expected = spec(&format!(r#""containers":[{new},{}]"#, list(0, COUNT)));
+    let unordered = spec(&format!(r#""containers":[{new}]"#));
+    assert!(merged("v1", "Pod", &document, &unordered) == expected);
+    let ordered = spec(&format!(r#""$setElementOrder/containers":[{all}],"containers":[{new}]"#));
+    assert!(merged("v1", "Pod", &document, &ordered) == spec(&format!(r#""containers":[{all}]"#)));
+    let empty = spec(&format!(r#""$setElementOrder/containers":[],"containers":[{new}]"#));
+    assert!(merged("v1", "Pod", &document, &empty) == spec(&format!(r#""containers":[{all}]"#)));
 }
