@@ -17,10 +17,7 @@ const OBJECTS: &str = include_str!("bootstrap.jsonl");
 /// # Errors
 /// An object cannot be made.
 pub async fn ensure(api: &Api) -> Result<(), Status> {
-    let mut identity = Identity::anonymous();
-    "system:apiserver".clone_into(&mut identity.name);
-    identity.groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-    let context = Context::new(Arc::new(identity));
+    let context = Context::new(Arc::new(Identity::apiserver()));
     let address = api.parts().networks.api_address().to_string();
     for line in OBJECTS.lines().filter(|line| !line.is_empty()) {
         let line = line.replace("@API_ADDRESS@", &address);

@@ -22,6 +22,7 @@ pub mod tokens;
 mod trees;
 pub mod version;
 
+pub use facts::StoredObjects;
 pub use stored::Object;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,22 +2,18 @@
 
 use coracle_apimachinery::Value;
 use coracle_apimachinery::status::Status;
-use coracle_auth::Identity;
-use coracle_auth::authenticate::Authenticator;
-use coracle_auth::token::{Bound, Keys, Objects, Request as TokenRequest};
+use coracle_auth::token::{self, Reference, Request as TokenRequest};
+use coracle_auth::{Authenticator, Identity};
 use rustls::pki_types::CertificateDer;
 
 use crate::api::Api;
 use crate::now_seconds;
-use crate::registry::Row;
 
-/// The audience of this server, and of tokens that name none.
-pub const AUDIENCE: &str = "https://kubernetes.default.svc.cluster.local";
-
-/// Keys and authorities of the server.
+/// Checks and makes credentials.
 #[derive(Debug)]
 pub struct Tokens {
     authenticator: Authenticator,
+    issuer: token::Tokens,
 }
 
 /// A token that was made.
@@ -28,20 +24,17 @@ pub(crate) struct Issued {
     pub(crate) audiences: Vec<String>,
 }
 
-/// Objects of the store, as checks of tokens ask for them.
-struct Stored<'a>(&'a Api);
-
 impl Tokens {
-    /// Checks by an authenticator.
+    /// Checks by an authenticator; new tokens come from an issuer.
     #[must_use]
-    pub fn new(authenticator: Authenticator) -> Self {
-        Self { authenticator }
+    pub fn new(authenticator: Authenticator, issuer: token::Tokens) -> Self {
+        Self { authenticator, issuer }
     }
 
-    /// The keys that sign tokens.
+    /// What signs and announces tokens.
     #[must_use]
-    pub fn keys(&self) -> &Keys {
-        self.authenticator.keys()
+    pub fn issuer(&self) -> &token::Tokens {
+        &self.issuer
     }
 
     /// Who asks, by the certificates of the connection and the headers of the request.
@@ -50,7 +43,6 @@ impl Tokens {
     /// What was shown is not valid.
     pub(crate) fn authenticate(
         &self,
-        api: &Api,
         peer: &[CertificateDer<'static>],
         headers: &http::HeaderMap,
     ) -> Result<Identity, Status> {
@@ -58,59 +50,51 @@ impl Tokens {
             None => None,
             Some(value) => Some(value.to_str().map_err(|_| Status::unauthorized())?),
         };
-        if headers.contains_key("impersonate-user") || headers.contains_key("impersonate-group") {
+        if headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
             // Ignoring them would do more than the caller asked for.
             let message = "impersonation is not part of this version: it joins with RBAC";
             return Err(Status::new(403, "Forbidden", message).about("", "", ""));
         }
-        let result = self.authenticator.authenticate(peer, authorization, &Stored(api), now_seconds());
-        result.map_err(|error| {
+        self.authenticator.authenticate(peer, authorization, now_seconds()).map_err(|error| {
             tracing::debug!(%error, "request not authenticated");
             Status::unauthorized()
         })
     }
 
     /// What a TokenReview says of a token: whose it is and for which of the audiences it is good.
-    pub(crate) fn review(
-        &self,
-        api: &Api,
-        token: &str,
-        audiences: &[String],
-    ) -> Result<(Identity, Vec<String>), String> {
-        let wanted: Vec<String> = if audiences.is_empty() { vec![AUDIENCE.to_owned()] } else { audiences.to_vec() };
-        let found = self.authenticator.review(token, &wanted, &Stored(api), now_seconds());
-        found.map_err(|error| error.to_string())
+    pub(crate) fn review(&self, token: &str, audiences: &[String]) -> Result<(Identity, Vec<String>), String> {
+        self.authenticator.token(token, audiences, now_seconds()).map_err(|refused| refused.review_error())
     }
 
     /// Makes a token for a ServiceAccount, bound to what the request names.
     pub(crate) fn issue(&self, api: &Api, account: &Value, request: &Value, seconds: i64) -> Result<Issued, Status> {
         let texts = request.at(&["spec", "audiences"]).map(Value::items).unwrap_or_default();
-        let mut audiences: Vec<String> = texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
-        if audiences.is_empty() {
-            audiences.push(AUDIENCE.to_owned());
-        }
+        let audiences = texts.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
         let namespace = account.text_at(&["metadata", "namespace"]);
-        let bound = bound(api, namespace, account, request)?;
-        let now = now_seconds();
-        let expires = now.saturating_add(seconds);
-        let made = self.keys().issue(&TokenRequest {
+        let mut wanted = TokenRequest {
             namespace: namespace.to_owned(),
-            service_account: account.text_at(&["metadata", "name"]).to_owned(),
-            service_account_uid: account.text_at(&["metadata", "uid"]).to_owned(),
-            bound,
-            audiences: audiences.clone(),
-            issued: now,
-            expires,
-        });
-        let token = made.map_err(Status::internal)?;
-        Ok(Issued { token, expires: crate::print_time(expires), audiences })
+            service_account: reference(account),
+            audiences,
+            expiration_seconds: seconds,
+            ..TokenRequest::default()
+        };
+        bind(api, namespace, account, request, &mut wanted)?;
+        let issued = self.issuer.issue(wanted, now_seconds()).map_err(Status::internal)?;
+        Ok(Issued { token: issued.token, expires: crate::print_time(issued.expiration), audiences: issued.claims.aud })
     }
 }
 
-/// The object that a token is bound to, checked to exist and to belong to the account.
-fn bound(api: &Api, namespace: &str, account: &Value, request: &Value) -> Result<Option<Bound>, Status> {
-    let Some(reference) = request.at(&["spec", "boundObjectRef"]) else { return Ok(None) };
-    let (kind, name) = (reference.text_at(&["kind"]), reference.text_at(&["name"]));
+fn reference(object: &Value) -> Reference {
+    Reference {
+        name: object.text_at(&["metadata", "name"]).to_owned(),
+        uid: object.text_at(&["metadata", "uid"]).to_owned(),
+    }
+}
+
+/// Binds a token to the object that the request names, which must exist and belong to the account.
+fn bind(api: &Api, namespace: &str, account: &Value, request: &Value, wanted: &mut TokenRequest) -> Result<(), Status> {
+    let Some(named) = request.at(&["spec", "boundObjectRef"]) else { return Ok(()) };
+    let (kind, name) = (named.text_at(&["kind"]), named.text_at(&["name"]));
     let (resource, of) = match kind {
         "Pod" => ("pods", namespace),
         "Secret" => ("secrets", namespace),
@@ -124,7 +108,7 @@ fn bound(api: &Api, namespace: &str, account: &Value, request: &Value) -> Result
     let row = registry.row("", "v1", resource).ok_or_else(Status::unknown_resource)?;
     let object = api.get(row, of, name)?;
     let tree = api.tree(row, &object)?;
-    let (uid, given) = (tree.text_at(&["metadata", "uid"]), reference.text_at(&["uid"]));
+    let (uid, given) = (tree.text_at(&["metadata", "uid"]), named.text_at(&["uid"]));
     if !given.is_empty() && given != uid {
         let why = format!(
             "the UID in the bound object reference ({given}) does not match the UID in record. The object might have been deleted and then recreated"
@@ -139,41 +123,25 @@ fn bound(api: &Api, namespace: &str, account: &Value, request: &Value) -> Result
         );
         return Err(Status::bad_request(message));
     }
-    let node = if kind == "Pod" { node_of(api, &tree) } else { None };
-    Ok(Some(Bound { kind: kind.to_owned(), name: name.to_owned(), uid: uid.to_owned(), node }))
+    match kind {
+        "Pod" => {
+            wanted.node = node_of(api, &tree);
+            wanted.pod = Some(reference(&tree));
+        }
+        "Secret" => wanted.secret = Some(reference(&tree)),
+        _ => wanted.node = Some(reference(&tree)),
+    }
+    Ok(())
 }
 
-/// Name and uid of the node that a pod runs on.
-fn node_of(api: &Api, pod: &Value) -> Option<(String, String)> {
+/// The node that a pod runs on.
+fn node_of(api: &Api, pod: &Value) -> Option<Reference> {
     let name = pod.text_at(&["spec", "nodeName"]);
     if name.is_empty() {
         return None;
     }
-    let uid = Stored(api).uid("nodes", "", name).unwrap_or_default();
-    Some((name.to_owned(), uid))
-}
-
-impl Stored<'_> {
-    fn tree(&self, resource: &str, namespace: &str, name: &str) -> Option<std::sync::Arc<Value>> {
-        let registry = self.0.registry();
-        let row: &Row = registry.row("", "v1", resource)?;
-        let object = self.0.get(row, namespace, name).ok()?;
-        self.0.tree(row, &object).ok()
-    }
-}
-
-impl Objects for Stored<'_> {
-    fn uid(&self, resource: &str, namespace: &str, name: &str) -> Option<String> {
-        Some(self.tree(resource, namespace, name)?.text_at(&["metadata", "uid"]).to_owned())
-    }
-
-    fn bootstrap_secret(&self, name: &str) -> Option<Vec<(String, Vec<u8>)>> {
-        let tree = self.tree("secrets", "kube-system", name)?;
-        if tree.text_at(&["type"]) != "bootstrap.kubernetes.io/token" {
-            return None;
-        }
-        let data = tree.at(&["data"])?.as_object()?;
-        let decode = |value: &Value| coracle_apimachinery::base64::decode(value.as_str()?).ok();
-        Some(data.iter().filter_map(|(key, value)| Some((key.to_owned(), decode(value)?))).collect())
-    }
+    let registry = api.registry();
+    let row = registry.row("", "v1", "nodes")?;
+    let found = api.get(row, "", name).ok().and_then(|object| api.tree(row, &object).ok());
+    Some(found.map_or_else(|| Reference { name: name.to_owned(), uid: String::new() }, |node| reference(&node)))
 }

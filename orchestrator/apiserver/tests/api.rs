@@ -11,12 +11,12 @@ use coracle_apiserver::api::Api;
 use coracle_apiserver::api::request::{Answer, Body, Content, Context, Media, Options, Request, Verb};
 use coracle_apiserver::api::watch::Event;
 use coracle_apiserver::audit::{Audit, Record};
-use coracle_apiserver::tokens::{AUDIENCE, Tokens};
-use coracle_apiserver::{Object, bootstrap};
-use coracle_auth::Identity;
-use coracle_auth::authenticate::Authenticator;
-use coracle_auth::token::Keys;
-use coracle_store::LocalStore;
+use coracle_apiserver::tokens::Tokens;
+use coracle_apiserver::{Object, StoredObjects, bootstrap};
+use coracle_auth::pki::Authorities;
+use coracle_auth::token::{self, ISSUER};
+use coracle_auth::{Authenticator, Identity};
+use coracle_store::{LocalStore, Store};
 
 /// Keeps the records of all requests.
 #[derive(Debug, Default)]
@@ -37,10 +37,15 @@ struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(LocalStore::open(directory.path(), coracle_store::Options::default()).unwrap());
-        let keys = Keys::open(directory.path()).unwrap();
+        let place = directory.path().join("db");
+        std::fs::create_dir(&place).unwrap();
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&place, coracle_store::Options::default()).unwrap());
+        let authorities = Authorities::open(directory.path()).unwrap();
+        let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);
+        let objects = Arc::new(StoredObjects::new(Arc::clone(&store)));
+        let authenticator = Authenticator::new(&authorities, issuer(), objects).unwrap();
         let audit = Arc::new(Kept::default());
-        let tokens = Arc::new(Tokens::new(Authenticator::new(keys, AUDIENCE)));
+        let tokens = Arc::new(Tokens::new(authenticator, issuer()));
         let networks = Networks::parse("10.43.0.0/16").unwrap();
         let api = Api::new(store, Arc::clone(&audit) as Arc<dyn Audit>, networks, tokens);
         bootstrap::ensure(&api).await.unwrap();

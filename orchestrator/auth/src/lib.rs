@@ -3,11 +3,17 @@
 //!
 //! This crate must never know HTTP servers, verbs or the store: what it needs of stored objects comes through a trait.
 
-pub mod authenticate;
+pub mod authenticator;
 pub mod authorise;
-mod files;
-mod identity;
+pub mod bootstrap;
+mod certificate;
+pub mod identity;
+pub mod objects;
 pub mod pki;
+pub mod tls;
 pub mod token;
 
+pub use authenticator::{Authenticator, Unauthenticated};
+pub use authorise::{Attributes, Decision, Facts, authorise, forbidden_message};
 pub use identity::Identity;
+pub use objects::Objects;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use coracle_apiserver::allocate::Networks;
 use coracle_apiserver::api::Api;
 use coracle_apiserver::audit::LogAudit;
-use coracle_apiserver::bootstrap;
-use coracle_apiserver::tokens::{AUDIENCE, Tokens};
-use coracle_auth::authenticate::Authenticator;
+use coracle_apiserver::tokens::Tokens;
+use coracle_apiserver::{StoredObjects, bootstrap};
+use coracle_auth::Authenticator;
 use coracle_auth::pki::Authorities;
-use coracle_auth::token::Keys;
+use coracle_auth::token::{self, ISSUER};
 use coracle_contract::paths;
-use coracle_store::{LocalStore, Options};
+use coracle_store::{LocalStore, Options, Store};
 
 use crate::cli;
 use crate::places::Places;
@@ -60,9 +60,12 @@ impl Cluster {
         options: Options,
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
-        let authorities = Authorities::open(&places.tls)?;
-        let tokens = Arc::new(Tokens::new(Authenticator::new(Keys::open(&places.tls)?, AUDIENCE)));
-        let store = Arc::new(LocalStore::open(&places.store, options)?);
+        let authorities = Authorities::open(&places.data)?;
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&places.store, options)?);
+        let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);
+        let objects = Arc::new(StoredObjects::new(Arc::clone(&store)));
+        let authenticator = Authenticator::new(&authorities, issuer(), objects)?;
+        let tokens = Arc::new(Tokens::new(authenticator, issuer()));
         let api = Api::new(store, Arc::new(LogAudit), networks, Arc::clone(&tokens));
         bootstrap::ensure(&api).await?;
         Ok(Self { places, authorities, api, tokens })

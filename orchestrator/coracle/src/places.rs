@@ -11,8 +11,8 @@ use crate::cli;
 /// Folders and files of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Places {
-    /// Authorities and keys.
-    pub(crate) tls: PathBuf,
+    /// All of it: authorities and keys lie below `server/tls`.
+    pub(crate) data: PathBuf,
     /// The store.
     pub(crate) store: PathBuf,
     /// The administrator's kubeconfig, if one is written.
@@ -52,13 +52,13 @@ impl Places {
     /// # Errors
     /// A folder cannot be made.
     pub(crate) fn below(folder: &Path) -> Result<Self, Error> {
-        Self { tls: folder.join("tls"), store: folder.join("db"), kubeconfig: None }.made()
+        Self { data: folder.to_owned(), store: folder.join("server/db"), kubeconfig: None }.made()
     }
 
     fn made(self) -> Result<Self, Error> {
         let places = self;
         let kubeconfig = places.kubeconfig.as_deref().and_then(Path::parent);
-        for folder in [places.tls.as_path(), places.store.as_path()].into_iter().chain(kubeconfig) {
+        for folder in [places.data.as_path(), places.store.as_path()].into_iter().chain(kubeconfig) {
             fs::create_dir_all(folder).map_err(|source| Error(folder.to_owned(), source))?;
         }
         Ok(places)
@@ -74,9 +74,8 @@ impl Places {
             Machine { home, .. } => (home.join(".rancher/k3s"), Some(home.join(".kube/k3s.yaml"))),
         };
         let data = data.map_or(default_data, Path::to_owned);
-        let server = data.join("server");
         let kubeconfig = kubeconfig.map(Path::to_owned).or(default_kubeconfig);
-        Self { tls: server.join("tls"), store: server.join("db"), kubeconfig }
+        Self { store: data.join("server/db"), data, kubeconfig }
     }
 }
 
@@ -91,7 +90,7 @@ mod tests {
         let device = Places::choose(None, None, &machine(true, true));
         assert_eq!((device.store, device.kubeconfig), (PathBuf::from("/state/cluster/server/db"), None));
         let root = Places::choose(None, None, &machine(false, true));
-        assert_eq!(root.tls, Path::new("/var/lib/rancher/k3s/server/tls"));
+        assert_eq!(root.data, Path::new("/var/lib/rancher/k3s"));
         assert_eq!(root.kubeconfig.as_deref(), Some(Path::new("/etc/rancher/k3s/k3s.yaml")));
         let user = Places::choose(Some(Path::new("/d")), None, &machine(false, false));
         assert_eq!(user.store, Path::new("/d/server/db"));

@@ -8,7 +8,9 @@ use coracle_apiserver::allocate::Networks;
 use coracle_apiserver::front::Front;
 use coracle_apiserver::health::Checks;
 use coracle_apiserver::server::Server;
-use coracle_auth::pki;
+use coracle_auth::identity::MASTERS;
+use coracle_auth::pki::{self, Lifetime};
+use coracle_auth::tls;
 use coracle_contract::heartbeat::Message;
 use coracle_contract::marker::Marker;
 use rustls::pki_types::CertificateDer;
@@ -46,16 +48,16 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     let (names, mut addresses) = names_and_addresses(&arguments.tls_san);
     addresses.push(IpAddr::V4(api_address));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let serving = authorities.server.serving(&names, &addresses)?;
-    let tls = pki::server_config(&serving, &authorities.server, &authorities.client)?;
-    let authority = pki::der(authorities.server.certificate())?;
+    let serving = authorities.serving(&names, &addresses)?;
+    let tls = tls::server_config(&serving, &authorities.client)?;
+    let authority = authorities.server.certificate().clone();
     let address = SocketAddr::new(arguments.bind_address, arguments.https_listen_port);
     let server = Server::bind(address, tls, front).await?;
     let address = server.address();
     if let Some(path) = &places.kubeconfig {
-        let admin = authorities.client.client("system:admin", Some("system:masters"))?;
+        let admin = authorities.client("system:admin", &[MASTERS], Lifetime::Device)?;
         let url = format!("https://{}", reachable(address));
-        pki::write(path, pki::kubeconfig(&url, &authorities.server, &admin).as_bytes())?;
+        pki::write_kubeconfig(path, &pki::kubeconfig(&url, &authorities.server, &admin))?;
     }
     say(&Marker::new("serving").with("address", address));
 

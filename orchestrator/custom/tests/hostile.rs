@@ -186,3 +186,52 @@ fn deep_schemas_are_refused() {
     assert!(Structural::parse(&schema).is_err());
     let _ = definition::validate(&crd(schema), None);
 }
+
+#[test]
+fn the_deepest_schema_fits_a_small_stack() {
+    let mut schema = json::decode_any(br#"{"type":"object","x-kubernetes-preserve-unknown-fields":true}"#).unwrap();
+    let mut object = Value::Object(Object::new());
+    for _ in 0..98 {
+        let properties = Value::Object([("spec".into(), schema)].into_iter().collect());
+        let members = [("type".into(), Value::text("object")), ("properties".into(), properties)];
+        schema = Value::Object(members.into_iter().collect());
+        object = Value::Object([("spec".into(), object)].into_iter().collect());
+    }
+    let crd = crd(schema);
+    let errors = definition::validate(&crd, None);
+    assert!(errors.iter().all(|error| !error.field.starts_with("spec.validation")), "{errors:?}");
+    let definition = Definition::parse(&crd).unwrap();
+    let version = definition.stored().unwrap();
+    let members = object.as_object_mut().unwrap();
+    members.insert("apiVersion".into(), Value::text("example.com/v1"));
+    members.insert("kind".into(), Value::text("Widget"));
+    version.conform(&mut object).unwrap();
+    assert_eq!(version.validate_update(&object, &object), []);
+    let stored = version.at_rest(&object).unwrap();
+    assert!(version.read(&stored.bytes).is_ok());
+}
+
+#[test]
+fn members_that_stand_twice_are_named() {
+    let schema = r#"{"type":"object","properties":{"spec":{"type":"object","properties":{"i":{"type":"integer"}}}}}"#;
+    let definition = Definition::parse(&crd(json::decode_any(schema.as_bytes()).unwrap())).unwrap();
+    let version = definition.stored().unwrap();
+    let text = br#"{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a","name":"b","x":1},"spec":{"i":1,"i":2,"z":3}}"#;
+    let decoded = version.decode_json(text, FieldValidation::Report).unwrap();
+    let expected = [
+        "duplicate field \"metadata.name\"",
+        "duplicate field \"spec.i\"",
+        "unknown field \"metadata.x\"",
+        "unknown field \"spec.z\"",
+    ];
+    assert_eq!(decoded.findings, expected);
+    assert_eq!(decoded.value.at(&["spec", "i"]), Some(&Value::Int(2)));
+    assert_eq!(version.decode_json(text, FieldValidation::Ignore).unwrap().findings, Vec::<String>::new());
+    let text = b"apiVersion: example.com/v1\nkind: Widget\nspec:\n  i: 1\n  i: 2\n  z: 3\n";
+    let decoded = version.decode_yaml(text, FieldValidation::Report).unwrap();
+    let expected = ["yaml: unmarshal errors:\n  line 5: key \"i\" already set in map", "unknown field \"spec.z\""];
+    assert_eq!(decoded.findings, expected);
+    for text in ["[]", "3", "{\"kind\":3}", "{\"kind\":\"Widget\",\"metadata\":{\"labels\":3}}"] {
+        assert!(version.decode_json(text.as_bytes(), FieldValidation::Report).is_err(), "{text}");
+    }
+}

@@ -153,7 +153,7 @@ fn name_requester(context: &Context, row: &Row, value: &mut Value) {
     if row.storage.as_str() != "certificates.k8s.io/certificatesigningrequests" {
         return;
     }
-    let info = super::documents::user_info(&context.identity);
+    let info = context.identity.user_info();
     let (Some(object), Some(info)) = (value.as_object_mut(), info.as_object()) else { return };
     for (name, value) in info.iter() {
         object.object_mut("spec").insert(name.to_owned().into(), value.clone());

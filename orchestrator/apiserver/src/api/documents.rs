@@ -6,7 +6,7 @@ use coracle_apimachinery::schema::Type;
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::{Object as Members, Value};
 use coracle_auth::Identity;
-use coracle_auth::authorise::{Attributes, Decision, Target, authorise};
+use coracle_auth::authorise::{Attributes, Resource, Target, authorise};
 
 use super::Api;
 use super::request::{Answer, Body, Content, Context, Request};
@@ -76,9 +76,16 @@ fn subject_access(api: &Api, _context: &Context, review: &Value) -> Result<Value
         name: review.text_at(&["spec", "user"]).to_owned(),
         uid: review.text_at(&["spec", "uid"]).to_owned(),
         groups: texts(review.at(&["spec", "groups"])),
-        extra: Vec::new(),
+        extra: extra(review),
     };
     access(api, &identity, review)
+}
+
+/// The `extra` of a SubjectAccessReview.
+fn extra(review: &Value) -> std::collections::BTreeMap<String, Vec<String>> {
+    let given = review.at(&["spec", "extra"]).and_then(Value::as_object);
+    let texts = |list: &Value| list.items().iter().filter_map(|text| text.as_str().map(str::to_owned)).collect();
+    given.into_iter().flat_map(Members::iter).map(|(key, list)| (key.to_owned(), texts(list))).collect()
 }
 
 fn access(api: &Api, identity: &Identity, review: &Value) -> Result<Value, Status> {
@@ -91,27 +98,22 @@ fn access(api: &Api, identity: &Identity, review: &Value) -> Result<Value, Statu
     } else {
         let [verb, group, version, of, subresource, namespace, name] =
             ["verb", "group", "version", "resource", "subresource", "namespace", "name"].map(resource);
-        let target = Target::Resource {
+        let target = Target::Resource(Resource {
             group: &group,
             version: &version,
             resource: &of,
             subresource: &subresource,
             namespace: &namespace,
             name: &name,
-        };
+            fields: &[],
+        });
         authorise(&Attributes { identity, verb: &verb, target }, &facts)
     };
     let mut status = Members::new();
-    match decision {
-        Decision::Allowed => {
-            status.insert("allowed".into(), Value::Bool(true));
-        }
-        Decision::Denied(reason) => {
-            status.insert("allowed".into(), Value::Bool(false));
-            if !reason.is_empty() {
-                status.insert("reason".into(), Value::text(reason));
-            }
-        }
+    status.insert("allowed".into(), Value::Bool(decision.is_allowed()));
+    let reason = decision.reason();
+    if !reason.is_empty() {
+        status.insert("reason".into(), Value::text(reason));
     }
     Ok(Value::Object(status))
 }
@@ -131,7 +133,7 @@ fn self_rules(_api: &Api, context: &Context, _review: &Value) -> Result<Value, S
 
 fn self_review(_api: &Api, context: &Context, _review: &Value) -> Result<Value, Status> {
     let mut status = Members::new();
-    status.insert("userInfo".into(), user_info(&context.identity));
+    status.insert("userInfo".into(), context.identity.user_info());
     Ok(Value::Object(status))
 }
 
@@ -143,10 +145,10 @@ fn token_review(api: &Api, _context: &Context, review: &Value) -> Result<Value, 
         .flat_map(|list| list.items())
         .filter_map(|item| item.as_str().map(str::to_owned))
         .collect();
-    match api.parts().tokens.review(api, review.text_at(&["spec", "token"]), &audiences) {
+    match api.parts().tokens.review(review.text_at(&["spec", "token"]), &audiences) {
         Ok((identity, audiences)) => {
             status.insert("authenticated".into(), Value::Bool(true));
-            status.insert("user".into(), user_info(&identity));
+            status.insert("user".into(), identity.user_info());
             status.insert("audiences".into(), Value::List(audiences.into_iter().map(Value::text).collect()));
         }
         Err(error) => {
@@ -155,24 +157,6 @@ fn token_review(api: &Api, _context: &Context, review: &Value) -> Result<Value, 
         }
     }
     Ok(Value::Object(status))
-}
-
-/// `userInfo` of an identity.
-pub(crate) fn user_info(identity: &Identity) -> Value {
-    let texts = |items: &[String]| Value::List(items.iter().map(|item| Value::text(item.as_str())).collect());
-    let mut info = Members::new();
-    info.insert("username".into(), Value::text(identity.name.as_str()));
-    if !identity.uid.is_empty() {
-        info.insert("uid".into(), Value::text(identity.uid.as_str()));
-    }
-    if !identity.groups.is_empty() {
-        info.insert("groups".into(), texts(&identity.groups));
-    }
-    if !identity.extra.is_empty() {
-        let extra = identity.extra.iter().map(|(key, values)| (key.clone().into(), texts(values)));
-        info.insert("extra".into(), Value::Object(extra.collect()));
-    }
-    Value::Object(info)
 }
 
 /// Issues a token for a ServiceAccount.

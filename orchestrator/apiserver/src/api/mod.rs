@@ -17,8 +17,9 @@ pub(crate) use update::is_done;
 use std::sync::Arc;
 
 use coracle_apimachinery::Value;
+use coracle_apimachinery::selector::field;
 use coracle_apimachinery::status::Status;
-use coracle_auth::authorise::{self, Attributes, Decision, Target};
+use coracle_auth::authorise::{self, Attributes, Resource, Target};
 use coracle_store::{Key, Store};
 use tokio::sync::watch as channel;
 
@@ -114,7 +115,7 @@ impl Api {
     }
 
     async fn authorised(&self, context: &Context, request: Request) -> Result<Answer, Status> {
-        self.authorise(context, request.verb, &request.target())?;
+        self.authorise(context, request.verb, &request.target(), &request.options.fields)?;
         if let (Some(reason), false) = (self.0.refuses_writes.get(), request.verb.reads()) {
             return Err(Status::internal(reason));
         }
@@ -154,20 +155,32 @@ impl Api {
         }
     }
 
-    /// Whether the identity may do this.
+    /// Whether the identity may do this. The equalities of a field selector count, as upstream has it: a node may list
+    /// what names it.
     ///
     /// # Errors
     /// It may not.
-    pub(crate) fn authorise(&self, context: &Context, verb: Verb, target: &path::Resource) -> Result<(), Status> {
+    pub(crate) fn authorise(
+        &self,
+        context: &Context,
+        verb: Verb,
+        target: &path::Resource,
+        fields: &field::Selector,
+    ) -> Result<(), Status> {
         let path::Resource { group, version, namespace, resource, name, subresource, .. } = target;
-        let target = Target::Resource { group, version, resource, subresource, namespace, name };
+        let equal: Vec<(&str, &str)> = fields
+            .requirements()
+            .iter()
+            .filter(|requirement| requirement.equal)
+            .map(|requirement| (requirement.field.as_str(), requirement.value.as_str()))
+            .collect();
+        let named = equal.iter().find(|(field, _)| *field == "metadata.name").map_or("", |(_, value)| *value);
+        let name = if name.is_empty() && verb.is_of_many() { named } else { name.as_str() };
+        let target =
+            Target::Resource(Resource { group, version, resource, subresource, namespace, name, fields: &equal });
         let attributes = Attributes { identity: &context.identity, verb: verb.name(), target };
-        match authorise::authorise(&attributes, &StoredFacts(self)) {
-            Decision::Allowed => Ok(()),
-            denied @ Decision::Denied(_) => {
-                Err(Status::forbidden(group, resource, name, authorise::refusal(&attributes, &denied)))
-            }
-        }
+        let decision = authorise::authorise(&attributes, &StoredFacts(self));
+        if decision.is_allowed() { Ok(()) } else { Err(authorise::forbidden_message(&attributes, &decision)) }
     }
 
     /// The key of an object.

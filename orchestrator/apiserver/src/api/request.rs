@@ -172,6 +172,12 @@ pub struct Context {
 }
 
 impl Verb {
+    /// Whether it is about a collection.
+    #[must_use]
+    pub fn is_of_many(self) -> bool {
+        matches!(self, Self::List | Self::Watch | Self::DeleteCollection)
+    }
+
     /// Whether it changes nothing.
     #[must_use]
     pub fn reads(self) -> bool {

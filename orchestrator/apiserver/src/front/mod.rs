@@ -52,7 +52,7 @@ impl Front {
         request: Request<Incoming>,
     ) -> Response<Body> {
         let audit_id = wire::headers::audit_id(request.headers());
-        let identity = self.tokens.authenticate(&self.api, peer.as_deref().unwrap_or_default(), request.headers());
+        let identity = self.tokens.authenticate(peer.as_deref().unwrap_or_default(), request.headers());
         let (mut response, flow) = match identity {
             Ok(identity) => {
                 let identity = Arc::new(identity);

@@ -35,8 +35,10 @@ pub(super) async fn answer(
     let watch = target.watch || query.watch();
     let verb = path::verb(head.method.as_str(), &target, watch).map(verb_of);
     let context = Context::new(Arc::clone(identity));
+    // A selector that cannot be read is refused later, with the other parameters.
+    let fields = field::Selector::parse(query.first("fieldSelector").unwrap_or_default()).unwrap_or_default();
     // Who may not do it learns nothing else: a failure of form comes after this.
-    if let Some(Err(refusal)) = verb.map(|verb| front.api.authorise(&context, verb, &target)) {
+    if let Some(Err(refusal)) = verb.map(|verb| front.api.authorise(&context, verb, &target, &fields)) {
         return render::refused(&refusal);
     }
     match resource(front, &context, verb, target, &head, &query, incoming).await {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use coracle_apimachinery::status::Status;
 use coracle_auth::Identity;
-use coracle_auth::authorise::{Attributes, Decision, Target, authorise, refusal};
+use coracle_auth::authorise::{Attributes, Target, authorise, forbidden_message};
+use coracle_auth::token::{DISCOVERY_PATH, JWKS_PATH};
 use http::{Method, Request, Response, StatusCode};
 
 use super::{Body, Front, full, render};
@@ -24,8 +25,8 @@ pub(super) fn answer<B>(
     let verb = path::path_verb(request.method().as_str());
     let attributes = Attributes { identity, verb: &verb, target: Target::Path(path) };
     let decision = authorise(&attributes, &StoredFacts(&front.api));
-    if decision != Decision::Allowed {
-        return render::refused(&Status::forbidden("", "", "", refusal(&attributes, &decision)));
+    if !decision.is_allowed() {
+        return render::refused(&forbidden_message(&attributes, &decision));
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return render::failed(&Status::method_not_allowed());
@@ -33,8 +34,12 @@ pub(super) fn answer<B>(
     match page {
         Page::Version => version(request),
         Page::Other if matches!(path, "/healthz" | "/livez" | "/readyz") => health(front, path, request),
-        Page::Other if path == "/openid/v1/jwks" => {
-            render::response(200, "application/jwk-set+json", front.tokens.keys().jwks().into_bytes())
+        Page::Other if path == JWKS_PATH => {
+            render::response(200, "application/jwk-set+json", front.tokens.issuer().jwks().into_bytes())
+        }
+        Page::Other if path == DISCOVERY_PATH => {
+            let host = render::header(request.headers(), &http::header::HOST);
+            render::response(200, "application/json", front.tokens.issuer().discovery(host).into_bytes())
         }
         Page::Other => text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
         page => super::discovery::answer(front, page, request),

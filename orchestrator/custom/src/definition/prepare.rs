@@ -57,14 +57,13 @@ pub fn prepare_update(crd: &mut Value, old: &Value) {
     store_version(crd);
 }
 
-/// Makes a definition that the status endpoint received ready to replace the old one: everything but status stays.
+/// Makes a definition that the status endpoint received ready to replace the old one: the spec stays. Metadata is taken
+/// over, which is what upstream does too, although it means not to.
 pub fn prepare_status_update(crd: &mut Value, old: &Value) {
-    let status = crd.as_object_mut().and_then(|object| object.remove("status"));
-    *crd = old.clone();
     if let Value::Object(object) = crd {
-        match status {
-            Some(status) => object.insert("status".into(), status),
-            None => object.remove("status"),
+        match old.at(&["spec"]) {
+            Some(spec) => object.insert("spec".into(), spec.clone()),
+            None => object.remove("spec"),
         };
     }
 }
