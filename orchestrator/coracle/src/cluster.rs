@@ -82,7 +82,9 @@ fn is_full(error: &(dyn Error + 'static)) -> bool {
         if of_io || error.downcast_ref::<coracle_store::Error>().is_some_and(coracle_store::Error::is_no_space) {
             return true;
         }
-        next = error.source();
+        // An I/O error skips what it wraps when it is asked for its source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
     }
     false
 }

@@ -9,6 +9,8 @@ mod coordination;
 mod core;
 mod format;
 mod labels;
+#[cfg(test)]
+mod measured;
 pub mod metadata;
 mod quantity;
 #[cfg(test)]
@@ -91,4 +93,52 @@ fn distinct(report: Report) -> Vec<Error> {
     let mut seen: HashSet<String> = HashSet::new();
     errors.retain(|error| seen.insert(error.to_string()));
     errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{create, update};
+    use coracle_apimachinery::json;
+    use std::fmt::Write as _;
+
+    /// Lists as long as a request can hold; anything quadratic would take minutes here.
+    #[test]
+    fn hostile_objects_take_bounded_work() {
+        let repeat = |item: &str, count: usize| {
+            let mut list = String::from("[");
+            for at in 0..count {
+                let _ = write!(list, "{}{}", if at > 0 { "," } else { "" }, item.replace('#', &at.to_string()));
+            }
+            list + "]"
+        };
+        let table = [
+            ("tolerations", r#"{"key":"k#","operator":"Exists"}"#),
+            ("topologySpreadConstraints", r#"{"topologyKey":"k#"}"#),
+            ("schedulingGates", r#"{"name":"a/b#"}"#),
+            ("volumes", r#"{"name":"v#","persistentVolumeClaim":{"claimName":"x"}}"#),
+            ("resourceClaims", r#"{"name":"c#"}"#),
+            ("containers", r#"{"name":"c","env":[{}],"ports":[{"containerPort":#}]}"#),
+        ];
+        for (member, item) in table {
+            let text = format!(r#"{{"metadata":{{}},"spec":{{"{member}":{}}}}}"#, repeat(item, 20_000));
+            let pod = json::decode_any(text.as_bytes()).unwrap();
+            assert!(!create("", "Pod", &pod).is_empty());
+            let old = json::decode_any(br#"{"spec":{"containers":[]}}"#).unwrap();
+            assert!(!update("", "Pod", &pod, &old).is_empty());
+            assert!(!update("", "Pod", &pod, &pod).is_empty());
+        }
+        // The same containers in another order make the longest diff.
+        let pod = |order: &[usize]| {
+            let containers = order.iter().map(|at| format!(r#"{{"name":"c{at}","image":"i"}}"#)).collect::<Vec<_>>();
+            let text = format!(r#"{{"spec":{{"containers":[{}]}}}}"#, containers.join(","));
+            json::decode_any(text.as_bytes()).unwrap()
+        };
+        let forth: Vec<usize> = (0..3_000).collect();
+        let back: Vec<usize> = forth.iter().rev().copied().collect();
+        assert!(!update("", "Pod", &pod(&forth), &pod(&back)).is_empty());
+        let owner = r#"{"kind":"a","controller":true}"#;
+        let text = format!(r#"{{"metadata":{{"ownerReferences":{}}}}}"#, repeat(owner, 20_000));
+        let object = json::decode_any(text.as_bytes()).unwrap();
+        assert!(create("", "ConfigMap", &object).len() < 5_000);
+    }
 }

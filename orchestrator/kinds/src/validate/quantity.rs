@@ -61,13 +61,23 @@ impl Quantity {
         self.scaled(0)
     }
 
+    /// Billionths; beyond 38 digits the largest number.
+    pub(crate) fn nanos(&self) -> i128 {
+        self.wide(9)
+    }
+
     fn scaled(&self, power: i64) -> i64 {
         let limit = if self.negative { i64::MIN } else { i64::MAX };
+        i64::try_from(self.wide(power)).unwrap_or(limit)
+    }
+
+    fn wide(&self, power: i64) -> i128 {
+        let limit = if self.negative { i128::MIN } else { i128::MAX };
         let point = self.point.saturating_add(power);
         if self.is_zero() {
             return 0;
         }
-        if point > 19 {
+        if point > 38 {
             return limit;
         }
         let keep = usize::try_from(point).unwrap_or(0);
@@ -79,7 +89,7 @@ impl Quantity {
         if self.digits.len() > keep {
             amount += 1;
         }
-        i64::try_from(if self.negative { -amount } else { amount }).unwrap_or(limit)
+        if self.negative { -amount } else { amount }
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) fn config_map(report: &mut Report, map: &At<'_>) {
         size += decoded_length(value);
     }
     if size > SIZE_MAX {
-        // The place is the object itself, which upstream prints as an empty one.
-        report.push(Error::too_long(&Path::default(), SIZE_MAX));
+        // This is how upstream prints the place of the whole object.
+        report.push(Error::too_long(&Path::new("[]"), SIZE_MAX));
     }
 }
 

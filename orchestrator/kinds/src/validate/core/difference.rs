@@ -159,6 +159,10 @@ impl<'a> Matcher<'a> {
         let mut best = Match { before: before.start, after: after.start, size: 0 };
         let mut lengths: HashMap<usize, usize> = HashMap::new();
         for line in before.clone() {
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                return best;
+            }
             let mut next = HashMap::new();
             for &place in self.places.get(self.before[line]).map(Vec::as_slice).unwrap_or_default() {
                 if place < after.start {
@@ -173,9 +177,6 @@ impl<'a> Matcher<'a> {
                     best = Match { before: line + 1 - length, after: place + 1 - length, size: length };
                 }
                 self.steps += 1;
-                if self.steps > MAX_STEPS {
-                    return best;
-                }
             }
             lengths = next;
         }

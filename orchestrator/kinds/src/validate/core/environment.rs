@@ -87,9 +87,10 @@ fn value_from(report: &mut Report, at: &At<'_>, has_value: bool) {
 /// A field of the pod; `allowed` are the names without a subscript.
 pub(crate) fn field_selector(report: &mut Report, at: &At<'_>, allowed: &[&str]) {
     let (version, field) = (at.get("apiVersion"), at.get("fieldPath"));
-    report.required_text(&version);
-    report.required_text(&field);
-    // A path that cannot be converted is also an unsupported empty one.
+    if let Some(missing) = [&version, &field].into_iter().find(|at| at.text().is_empty()) {
+        report.required(&missing.path, "");
+        return;
+    }
     let mut path = field.text();
     let failure = if version.text() != "v1" {
         Some(format!("unsupported pod version: {}", version.text()))
@@ -104,7 +105,7 @@ pub(crate) fn field_selector(report: &mut Report, at: &At<'_>, allowed: &[&str])
     };
     if let Some(failure) = failure {
         report.invalid(&field.path, field.text(), format!("error converting fieldPath: {failure}"));
-        path = "";
+        return;
     }
     match subscript(path) {
         Some(("metadata.annotations", key)) => {

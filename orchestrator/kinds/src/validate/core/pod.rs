@@ -218,7 +218,8 @@ fn device_claims(report: &mut Report, at: &At<'_>, meta: Option<&At<'_>>) {
     let mut names = HashSet::new();
     for claim in at.items() {
         if mirrored {
-            let place = coracle_apimachinery::field::Path::default();
+            // This is how upstream prints the place of the whole object.
+            let place = coracle_apimachinery::field::Path::new("[]");
             report.forbidden(&place, "static pods do not support resource claims");
             continue;
         }

@@ -102,7 +102,9 @@ pub(crate) fn update(report: &mut Report, new: &At<'_>, old: &At<'_>) {
             return;
         }
     }
-    deadline(report, &spec.get("activeDeadlineSeconds"), &old_spec.get("activeDeadlineSeconds"));
+    if !deadline(report, &spec.get("activeDeadlineSeconds"), &old_spec.get("activeDeadlineSeconds")) {
+        return;
+    }
     only_added_tolerations(report, &spec.get("tolerations"), &old_spec.get("tolerations"));
     only_lifted_gates(report, &spec.get("schedulingGates"), &old_spec.get("schedulingGates"));
     if same(spec.value, old_spec.value) {
@@ -229,16 +231,24 @@ pub(crate) fn annotation_changes(report: &mut Report, new: &At<'_>, old: &At<'_>
     }
 }
 
-fn deadline(report: &mut Report, new: &At<'_>, old: &At<'_>) {
+/// Says whether the rest is worth looking at.
+fn deadline(report: &mut Report, new: &At<'_>, old: &At<'_>) -> bool {
     match (new.some_int(), old.some_int()) {
         (Some(seconds), was) => {
-            report.number_complaints(&new.path, seconds, format::in_range(seconds, 0, i64::from(i32::MAX)));
-            if was.is_some_and(|was| was < seconds) {
+            let complaints = format::in_range(seconds, 0, i64::from(i32::MAX));
+            let within = complaints.is_empty();
+            report.number_complaints(&new.path, seconds, complaints);
+            let grows = was.is_some_and(|was| was < seconds);
+            if within && grows {
                 report.invalid_number(&new.path, seconds, "must be less than or equal to previous value");
             }
+            within && !grows
         }
-        (None, Some(_)) => report.invalid_json(&new.path, None, "must not update from a positive integer to nil value"),
-        (None, None) => {}
+        (None, Some(_)) => {
+            report.invalid_json(&new.path, None, "must not update from a positive integer to nil value");
+            true
+        }
+        (None, None) => true,
     }
 }
 
@@ -255,6 +265,7 @@ fn only_added_tolerations(report: &mut Report, new: &At<'_>, old: &At<'_>) {
     for toleration in old.items() {
         if !present.contains(&text(toleration)) {
             report.forbidden(&new.path, "existing toleration can not be modified except its tolerationSeconds");
+            return;
         }
     }
     scheduling::tolerations(report, new);

@@ -6,7 +6,7 @@ use crate::validate::quantity::Quantity;
 use crate::validate::report::{At, Report};
 use coracle_apimachinery::Value;
 use coracle_apimachinery::field::{Error, Path};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const STANDARD: [&str; 20] = [
     "cpu",
@@ -259,7 +259,13 @@ pub(crate) fn of_pod(report: &mut Report, spec: &At<'_>, context: &Context<'_>) 
         report.forbidden(&at.path.child("claims"), "claims may not be set for Resources at pod-level");
     }
     requirements(report, &at, pod_name, context);
-    let limits = at.get("limits");
+    let (limits, requests) = (at.get("limits"), at.get("requests"));
+    for (name, total) in totals(spec, "requests") {
+        below_total(report, &requests, name, &total, "requests");
+    }
+    for (name, total) in totals(spec, "limits").into_iter().filter(|(name, _)| is_huge(name)) {
+        below_total(report, &limits, name, &total, "limits");
+    }
     for (number, container) in spec.get("containers").items().enumerate() {
         for (name, text) in entries(&container.get("resources").get("limits")) {
             let Some(limit) = limits.member(name).and_then(Value::as_str) else { continue };
@@ -268,5 +274,93 @@ pub(crate) fn of_pod(report: &mut Report, spec: &At<'_>, context: &Context<'_>) 
                 report.invalid(&path, text, format!("must be less than or equal to pod limits of {limit}"));
             }
         }
+    }
+}
+
+fn below_total(report: &mut Report, list: &At<'_>, name: &str, total: &str, what: &str) {
+    let Some(text) = list.member(name).and_then(Value::as_str) else { return };
+    if Quantity::new(total) > Quantity::new(text) {
+        let detail = format!("must be greater than or equal to aggregate container {what} of {total}");
+        report.invalid(&list.path.key(name), text, detail);
+    }
+}
+
+/// What the containers need at most at one time: those that run together, or one that runs first with its companions.
+fn totals<'a>(spec: &At<'a>, what: &str) -> BTreeMap<&'a str, String> {
+    let of = |container: &At<'a>| container.get("resources").get(what);
+    let mut together: BTreeMap<&str, Sum> = BTreeMap::new();
+    let mut companions: BTreeMap<&str, Sum> = BTreeMap::new();
+    let mut first: BTreeMap<&str, Sum> = BTreeMap::new();
+    for container in spec.get("containers").items() {
+        add(&mut together, &of(&container));
+    }
+    for container in spec.get("initContainers").items() {
+        let mut now = companions.clone();
+        add(&mut now, &of(&container));
+        if container.text_of("restartPolicy") == "Always" {
+            add(&mut together, &of(&container));
+            companions.clone_from(&now);
+        }
+        for (name, sum) in now {
+            let most = first.entry(name).or_default();
+            if sum.nanos > most.nanos {
+                *most = sum;
+            }
+        }
+    }
+    for (name, sum) in first {
+        let most = together.entry(name).or_default();
+        if sum.nanos > most.nanos {
+            *most = sum;
+        }
+    }
+    together.into_iter().map(|(name, sum)| (name, sum.print())).collect()
+}
+
+fn add<'a>(sums: &mut BTreeMap<&'a str, Sum>, list: &At<'a>) {
+    for (name, text) in entries(list) {
+        let sum = sums.entry(name).or_default();
+        // The first amount that is not zero decides how the sum prints.
+        if sum.nanos == 0 {
+            sum.binary = text.ends_with('i');
+        }
+        sum.nanos = sum.nanos.saturating_add(Quantity::new(text).nanos());
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    nanos: i128,
+    binary: bool,
+}
+
+impl Sum {
+    fn print(self) -> String {
+        const NANOS: i128 = 1_000_000_000;
+        let text = if self.binary {
+            // A 1024th part has ten digits behind the point at most.
+            let bytes = self.nanos / NANOS;
+            format!("{}.{:010}Ki", bytes / 1024, bytes % 1024 * 10_000_000_000 / 1024)
+        } else {
+            format!("{}n", self.nanos)
+        };
+        coracle_apimachinery::quantity::canonical(&text).unwrap_or(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::totals;
+    use crate::validate::report::At;
+    use coracle_apimachinery::json;
+
+    #[test]
+    fn totals_are_what_runs_at_one_time() {
+        let text = br#"{"containers":[{"resources":{"requests":{"cpu":"100m","memory":"1Gi"}}},{"resources":{"requests":{"cpu":"1","memory":"512Mi"}}}],"initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}},{"resources":{"requests":{"cpu":"5","a":"1"}}}]}"#;
+        let spec = json::decode_any(text).unwrap();
+        let found: Vec<(String, String)> =
+            totals(&At::root(&spec), "requests").into_iter().map(|(name, total)| (name.to_owned(), total)).collect();
+        let expected = [("a", "1"), ("cpu", "6"), ("memory", "1536Mi")];
+        assert_eq!(found, expected.map(|(name, total)| (name.to_owned(), total.to_owned())));
     }
 }

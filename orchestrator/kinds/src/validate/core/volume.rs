@@ -211,7 +211,10 @@ fn csi(report: &mut Report, at: &At<'_>) {
 
 /// A name of a CSI driver.
 pub(crate) fn driver_name(report: &mut Report, at: &At<'_>) {
-    report.required_text(at);
+    if at.text().is_empty() {
+        report.required(&at.path, "");
+        return;
+    }
     if at.text().len() > 63 {
         report.push(coracle_apimachinery::field::Error::too_long(&at.path, 63));
     }
