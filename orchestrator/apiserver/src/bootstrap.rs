@@ -51,5 +51,7 @@ pub async fn ensure(api: &Api) -> Result<(), Status> {
             Err(status) => return Err(status),
         }
     }
+    // What a power cut left half done: names that were not accepted yet, objects of a definition that was ending.
+    crate::definitions::settle(api).await;
     Ok(())
 }
