@@ -12,15 +12,15 @@ use crate::api::request::{Body, Context, Options, Request, Verb};
 /// The objects, one JSON document a line, in the order in which they are made.
 const OBJECTS: &str = include_str!("bootstrap.jsonl");
 
-/// Makes what is missing. Objects that are there stay as they are.
+/// Makes what is missing; `port` is the one that the API listens on. Objects that are there stay as they are.
 ///
 /// # Errors
 /// An object cannot be made.
-pub async fn ensure(api: &Api) -> Result<(), Status> {
+pub async fn ensure(api: &Api, port: u16) -> Result<(), Status> {
     let context = Context::new(Arc::new(Identity::apiserver()));
     let address = api.parts().networks.api_address().to_string();
     for line in OBJECTS.lines().filter(|line| !line.is_empty()) {
-        let line = line.replace("@API_ADDRESS@", &address);
+        let line = line.replace("@API_ADDRESS@", &address).replace("@API_PORT@", &port.to_string());
         let value = json::decode_any(line.as_bytes()).map_err(Status::internal)?;
         let (group, version) = match value.text_at(&["apiVersion"]).split_once('/') {
             Some((group, version)) => (group.to_owned(), version.to_owned()),

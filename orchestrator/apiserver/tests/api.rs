@@ -48,7 +48,7 @@ impl Cluster {
         let tokens = Arc::new(Tokens::new(authenticator, issuer()));
         let networks = Networks::parse("10.43.0.0/16").unwrap();
         let api = Api::new(store, Arc::clone(&audit) as Arc<dyn Audit>, networks, tokens);
-        bootstrap::ensure(&api).await.unwrap();
+        bootstrap::ensure(&api, 6443).await.unwrap();
         audit.0.lock().unwrap().clear();
         Self { api, audit, _directory: directory }
     }
@@ -111,6 +111,15 @@ async fn every_request_leaves_exactly_one_record() {
         let records = std::mem::take(&mut *cluster.audit.0.lock().unwrap());
         assert_eq!(records.iter().map(|record| (record.user.as_str(), record.code)).collect::<Vec<_>>(), [(who, code)]);
     }
+}
+
+#[tokio::test]
+async fn the_api_has_a_service_of_its_own() {
+    let cluster = Cluster::start().await;
+    let service = cluster.object(request(Verb::Get, "services", "kubernetes", "")).await;
+    let port = &service.at(&["spec", "ports"]).unwrap().items()[0];
+    assert_eq!(service.text_at(&["spec", "clusterIP"]), "10.43.0.1");
+    assert_eq!(port.at(&["targetPort"]).and_then(Value::as_int), Some(6443));
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ use crate::places::Places;
 /// Size of the log files and of the reserve of a store that is kept in memory only.
 const VOLATILE_BYTES: u64 = 1024 * 1024;
 
+/// Port of the API unless another one is asked for.
+const DEFAULT_PORT: u16 = 6443;
+
 /// An opened cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -40,13 +43,19 @@ impl Cluster {
     /// # Errors
     /// Something is there and cannot be used.
     pub(crate) async fn open(arguments: &cli::Server, networks: Networks) -> Result<Self, Box<dyn Error>> {
-        match Self::open_at(Places::of(arguments), networks.clone(), Options::default()).await {
+        let port = match arguments.https_listen_port {
+            // The port that the kernel will choose is nobody's to rely on.
+            0 => DEFAULT_PORT,
+            port => port,
+        };
+        match Self::open_at(Places::of(arguments), networks.clone(), Options::default(), port).await {
             Err(error) if is_full(&*error) && Path::new(paths::BOOT_FACTS).exists() => {
                 tracing::error!(%error, "STATE has no room for the cluster; it is served from memory and takes no writes");
                 let options =
                     Options { segment_bytes: VOLATILE_BYTES, reserve_bytes: VOLATILE_BYTES, ..Options::default() };
                 let cluster =
-                    Self::open_at(Places::below(&Path::new(paths::RUN).join("cluster")), networks, options).await?;
+                    Self::open_at(Places::below(&Path::new(paths::RUN).join("cluster")), networks, options, port)
+                        .await?;
                 cluster.api.refuse_writes(format!("STATE is full, nothing would be kept: {error}"));
                 Ok(cluster)
             }
@@ -58,6 +67,7 @@ impl Cluster {
         places: Result<Places, crate::places::Error>,
         networks: Networks,
         options: Options,
+        port: u16,
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
         let authorities = Authorities::open(&places.data)?;
@@ -67,7 +77,7 @@ impl Cluster {
         let authenticator = Authenticator::new(&authorities, issuer(), objects)?;
         let tokens = Arc::new(Tokens::new(authenticator, issuer()));
         let api = Api::new(store, Arc::new(LogAudit), networks, Arc::clone(&tokens));
-        bootstrap::ensure(&api).await?;
+        bootstrap::ensure(&api, port).await?;
         Ok(Self { places, authorities, api, tokens })
     }
 }
