@@ -41,7 +41,7 @@ impl Record {
         let parts = [&*request.group, &*request.resource, &*request.subresource];
         Self {
             user: context.identity.name.clone(),
-            verb: request.verb.name(),
+            verb: request.verb.as_str(),
             resource: parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/"),
             namespace: request.namespace.clone(),
             name: request.name.clone(),

@@ -131,7 +131,7 @@ impl Api {
         if let (Verb::Create, Some(answer)) = (request.verb, documents::review(self, context, &row, &request)) {
             return answer;
         }
-        if !row.verbs.iter().any(|verb| verb == request.verb.name()) {
+        if !row.verbs.iter().any(|verb| verb == request.verb.as_str()) {
             return Err(Status::method_not_allowed());
         }
         match request.verb {
@@ -178,7 +178,7 @@ impl Api {
         let name = if name.is_empty() && verb.is_of_many() { named } else { name.as_str() };
         let target =
             Target::Resource(Resource { group, version, resource, subresource, namespace, name, fields: &equal });
-        let attributes = Attributes { identity: &context.identity, verb: verb.name(), target };
+        let attributes = Attributes { identity: &context.identity, verb: verb.as_str(), target };
         let decision = authorise::authorise(&attributes, &StoredFacts(self));
         if decision.is_allowed() { Ok(()) } else { Err(authorise::forbidden_message(&attributes, &decision)) }
     }

@@ -9,30 +9,10 @@ use coracle_apimachinery::{Value, schema};
 use coracle_auth::Identity;
 use std::sync::Arc;
 
+pub use crate::http::path::Verb;
 use crate::http::query::FieldValidation;
 use crate::registry::Row;
 use crate::stored::Object;
-
-/// What is done to a resource; the names are those that authorisation and discovery use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Read one object.
-    Get,
-    /// Read objects.
-    List,
-    /// Follow changes.
-    Watch,
-    /// Make an object.
-    Create,
-    /// Replace an object.
-    Update,
-    /// Change parts of an object.
-    Patch,
-    /// Remove an object.
-    Delete,
-    /// Remove objects.
-    DeleteCollection,
-}
 
 /// One request for a resource.
 #[derive(Debug)]
@@ -169,35 +149,6 @@ pub struct Context {
     /// Who asks.
     pub identity: Arc<Identity>,
     warnings: Mutex<Vec<String>>,
-}
-
-impl Verb {
-    /// Whether it is about a collection.
-    #[must_use]
-    pub fn is_of_many(self) -> bool {
-        matches!(self, Self::List | Self::Watch | Self::DeleteCollection)
-    }
-
-    /// Whether it changes nothing.
-    #[must_use]
-    pub fn reads(self) -> bool {
-        matches!(self, Self::Get | Self::List | Self::Watch)
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::List => "list",
-            Self::Watch => "watch",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Patch => "patch",
-            Self::Delete => "delete",
-            Self::DeleteCollection => "deletecollection",
-        }
-    }
 }
 
 impl Default for Options {

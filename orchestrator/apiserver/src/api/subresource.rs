@@ -16,7 +16,7 @@ use crate::stored::Object;
 /// Does a request for a subresource.
 pub(super) async fn execute(api: &Api, context: &Context, row: &Arc<Row>, request: Request) -> Result<Answer, Status> {
     let subresource = row.subresource(&request.subresource).ok_or_else(Status::unknown_resource)?;
-    if !subresource.verbs.iter().any(|verb| verb == request.verb.name()) {
+    if !subresource.verbs.iter().any(|verb| verb == request.verb.as_str()) {
         return Err(Status::method_not_allowed());
     }
     match (request.subresource.as_str(), request.verb) {

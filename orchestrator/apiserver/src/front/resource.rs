@@ -33,7 +33,7 @@ pub(super) async fn answer(
     let (head, incoming) = request.into_parts();
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let watch = target.watch || query.watch();
-    let verb = path::verb(head.method.as_str(), &target, watch).map(verb_of);
+    let verb = path::verb(head.method.as_str(), &target, watch);
     let context = Context::new(Arc::clone(identity));
     // A selector that cannot be read is refused later, with the other parameters.
     let fields = field::Selector::parse(query.first("fieldSelector").unwrap_or_default()).unwrap_or_default();
@@ -241,19 +241,6 @@ async fn delete_body(
         resource_version: parsed.preconditions.resource_version,
     };
     Ok(api::Body::None)
-}
-
-fn verb_of(verb: path::Verb) -> Verb {
-    match verb {
-        path::Verb::Get => Verb::Get,
-        path::Verb::List => Verb::List,
-        path::Verb::Watch => Verb::Watch,
-        path::Verb::Create => Verb::Create,
-        path::Verb::Update => Verb::Update,
-        path::Verb::Patch => Verb::Patch,
-        path::Verb::Delete => Verb::Delete,
-        path::Verb::DeleteCollection => Verb::DeleteCollection,
-    }
 }
 
 fn media_of(media: accept::Media) -> api::Media {

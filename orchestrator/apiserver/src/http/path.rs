@@ -100,6 +100,18 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether it is about a collection.
+    #[must_use]
+    pub fn is_of_many(self) -> bool {
+        matches!(self, Self::List | Self::Watch | Self::DeleteCollection)
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        matches!(self, Self::Get | Self::List | Self::Watch)
+    }
+
     /// The word in rules and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
