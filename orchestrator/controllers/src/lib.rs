@@ -6,6 +6,7 @@
 
 pub mod bootstrap_signer;
 pub mod certificates;
+mod claims;
 pub mod controller;
 pub mod deployment;
 pub mod endpoints;
@@ -18,3 +19,4 @@ pub mod replica_set;
 pub mod root_ca;
 pub mod scheduler;
 pub mod service_account;
+mod trees;
