@@ -45,7 +45,7 @@ pub(super) fn roll(rollout: &mut Rollout<'_>) {
     if let Some(annotations) = within(&mut rollout.deployment, &["metadata", "annotations"]) {
         annotations.remove(ROLLBACK_TO);
     }
-    rollout.respecified = Some(vec![told]);
+    rollout.respecified = Some(told);
 }
 
 fn template(object: &Value) -> Value {

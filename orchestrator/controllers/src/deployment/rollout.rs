@@ -35,8 +35,8 @@ pub(super) struct Rollout<'a> {
     pub(super) newest: Option<usize>,
     /// When to look again.
     pub(super) again_after: Option<Duration>,
-    /// The whole Deployment is to be written, not its status.
-    pub(super) respecified: Option<Vec<Event>>,
+    /// What is told once the whole Deployment is written, which it is then instead of its status.
+    pub(super) respecified: Option<Event>,
     touched: Vec<usize>,
     forgotten: Vec<usize>,
 }
@@ -245,7 +245,7 @@ impl<'a> Rollout<'a> {
         match self.respecified {
             Some(told) => {
                 plan.write(Write::update(&DEPLOYMENTS, self.deployment));
-                told.into_iter().for_each(|event| plan.tell(event));
+                plan.tell(told);
             }
             None if *self.origin != self.deployment => plan.write(Write::status(&DEPLOYMENTS, self.deployment)),
             None => {}

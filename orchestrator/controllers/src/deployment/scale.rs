@@ -109,3 +109,65 @@ fn share(deployment: &Value, set: &Value, size: i64) -> i64 {
     }
     status::rounded(size * most(deployment), before) - size
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::Round;
+    use crate::deployment::rollout::Set;
+    use crate::trees::tests::tree;
+    use coracle_apimachinery::time::Instant;
+    use coracle_client::memory::Objects;
+    use std::sync::Arc;
+
+    /// Sizes of sets, the newest first, after they were scaled.
+    fn scaled(desired: i64, surge: i64, noted: Option<i64>, sizes: &[i64]) -> Vec<i64> {
+        let deployment = Arc::new(tree(&format!(
+            r#"{{"metadata":{{"name":"d"}},"spec":{{"replicas":{desired},"strategy":{{"type":"RollingUpdate","rollingUpdate":{{"maxSurge":{surge},"maxUnavailable":1}}}},"template":{{"spec":{{"hostname":"0"}}}}}},"status":{{"replicas":{}}}}}"#,
+            sizes.iter().sum::<i64>()
+        )));
+        let note = noted.map_or(String::new(), |most| format!(r#""{}":"{most}""#, revision::MOST));
+        let set = |(at, size): (usize, &i64)| {
+            let text = format!(
+                r#"{{"metadata":{{"name":"{at}","creationTimestamp":"2026-01-01T00:00:0{}Z","annotations":{{{note}}}}},"spec":{{"replicas":{size},"template":{{"spec":{{"hostname":"{at}"}}}}}}}}"#,
+                9 - at
+            );
+            Arc::new(tree(&text))
+        };
+        let view = Objects::new().view();
+        let round = Round { now: Instant { seconds: 0, micros: 0 }, failure: None };
+        let sets = sizes.iter().enumerate().map(set).collect();
+        let mut rollout = Rollout::new(&view, &deployment, sets, &round);
+        assert_eq!(rollout.newest, Some(sizes.len() - 1));
+        spread(&mut rollout);
+        rollout.sets.iter().rev().map(Set::size).collect()
+    }
+
+    #[test]
+    fn sets_keep_their_proportion() {
+        type Row<'a> = (i64, i64, Option<i64>, &'a [i64], &'a [i64]);
+        let table: [Row<'_>; 14] = [
+            // The only one with pods takes all; of several without, the newest.
+            (5, 0, Some(3), &[0, 3], &[0, 5]),
+            (5, 0, Some(3), &[0, 0], &[5, 0]),
+            (20, 0, Some(10), &[5, 5], &[10, 10]),
+            (5, 0, Some(10), &[5, 5], &[3, 2]),
+            // What cannot be divided goes to the newer when growing, and is taken from the older when shrinking.
+            (5, 0, Some(3), &[1, 1, 1], &[2, 2, 1]),
+            (5, 0, Some(6), &[2, 2, 2], &[2, 2, 1]),
+            (7, 0, Some(6), &[2, 2, 2], &[3, 2, 2]),
+            // The largest comes first whatever its age.
+            (6, 0, Some(5), &[1, 4], &[1, 5]),
+            (7, 0, Some(6), &[1, 1, 4], &[1, 1, 5]),
+            (15, 3, Some(13), &[5, 8], &[7, 11]),
+            (0, 3, Some(13), &[5, 8], &[0, 0]),
+            (10, 3, Some(13), &[5, 8], &[5, 8]),
+            // A note that is gone or means nothing is made up for.
+            (20, 0, None, &[5, 5], &[10, 10]),
+            (20, 0, Some(0), &[5, 5], &[10, 10]),
+        ];
+        for (desired, surge, noted, sizes, expected) in table {
+            assert_eq!(scaled(desired, surge, noted, sizes), expected, "{desired} {surge} {noted:?} {sizes:?}");
+        }
+    }
+}

@@ -434,3 +434,53 @@ fn only_recreation_hears_of_pods() {
         assert_eq!(of_pod(&world.view(), &change(false, true)), []);
     }
 }
+
+#[test]
+fn pods_that_come_and_go_are_no_rollout() {
+    let mut world = settled(&deployment(3, &rolling("1", "1"), ""));
+    let pods: Vec<String> = world.list(&PODS).iter().map(|pod| pod.text_at(&["metadata", "name"]).to_owned()).collect();
+    for pod in &pods {
+        world.edit(&PODS, pod, |pod| drop(pod.remove("status")));
+    }
+    let mut least = 3;
+    for _ in 0..6 {
+        world.step();
+        least = least.min(counters(&world)[3]);
+        assert_eq!(world.condition("Progressing"), ("True", "NewReplicaSetAvailable"));
+        assert_eq!(world.plan(&Deployments, NAME).again_after, None);
+    }
+    assert!(least < 2, "{least}");
+    assert_eq!(counters(&world), [3, 3, 3, 3, 0]);
+    assert_quiet(&world);
+}
+
+#[test]
+fn an_old_set_that_is_adopted_late_goes_at_once() {
+    let mut world = settled(&deployment(3, &rolling("1", "0"), r#","paused":true"#));
+    assert!(world.list(&REPLICA_SETS).is_empty());
+    world.respecify(|spec| drop(spec.remove("paused")));
+    world.settle();
+    world.respecify(|spec| drop(spec.insert("paused".into(), Value::Bool(true))));
+    let old = r#"{"metadata":{"namespace":"n","name":"old","labels":{"app":"web"}},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web","x":"y"}},"template":{"metadata":{"labels":{"app":"web","x":"y"}},"spec":{"containers":[{"name":"c","image":"0"}]}}}}"#;
+    world.create(&REPLICA_SETS, tree(old));
+    world.settle();
+    assert_quiet(&world);
+    assert_eq!(counters(&world), [3, 3, 3, 3, 0]);
+}
+
+#[test]
+fn history_with_pods_is_kept() {
+    let mut world = settled(&deployment(4, &rolling("1", "1"), r#","revisionHistoryLimit":0"#));
+    world.roll("2");
+    for _ in 0..3 {
+        world.step();
+    }
+    world.respecify(|spec| drop(spec.insert("paused".into(), Value::Bool(true))));
+    world.settle();
+    assert_quiet(&world);
+    let sizes: Vec<_> = world.sizes().into_values().map(|(size, _)| size).collect();
+    assert!(sizes.len() == 2 && sizes.iter().all(|size| *size > 0), "{sizes:?}");
+    world.respecify(|spec| drop(spec.remove("paused")));
+    world.settle();
+    assert_eq!(world.sizes().len(), 1);
+}

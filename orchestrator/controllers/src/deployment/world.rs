@@ -20,6 +20,9 @@ use crate::trees::tests::tree;
 /// The name of the only Deployment; its namespace is `n`.
 pub(super) const NAME: &str = "web";
 
+/// Seconds that a pod takes to end.
+const GRACE: i64 = 5;
+
 /// Everything there is.
 #[derive(Debug)]
 pub(super) struct World {
@@ -224,7 +227,10 @@ impl World {
     /// Some pods become ready; those that are being deleted are gone.
     fn run_pods(&mut self) -> bool {
         let before = self.objects.len();
-        self.objects.retain(|(plural, _), object| *plural != PODS.plural || !is_ending(object));
+        let end = Instant { seconds: self.seconds - GRACE, micros: 0 }.print(Precision::Seconds);
+        let ends = |object: &Value| object.text_at(&["metadata", "deletionTimestamp"]).to_owned();
+        self.objects.retain(|(plural, _), object| *plural != PODS.plural || !is_ending(object) || ends(object) > end);
+        let ending = self.list(&PODS).iter().any(|pod| is_ending(pod));
         let broken = |pod: &Value| items(pod, &["spec", "containers"])[0].text_at(&["image"]) == "broken";
         let waiting = |pod: &&&Value| !is_ready_pod(pod) && !broken(pod);
         let pods: Vec<String> =
@@ -240,7 +246,7 @@ impl World {
                 pod.insert("status".into(), tree(&status));
             });
         }
-        !pods.is_empty() || before != self.objects.len()
+        ending || !pods.is_empty() || before != self.objects.len()
     }
 
     /// Pods by whether they carry the labels of the Deployment's newest ReplicaSet.
@@ -251,6 +257,7 @@ impl World {
 
     fn check(&self) {
         let deployment = self.deployment();
+        assert!(int(deployment, &["status", "unavailableReplicas"], 0) >= 0);
         if !self.strict || flag(deployment, &["spec", "paused"]) {
             return;
         }

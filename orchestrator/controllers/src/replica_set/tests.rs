@@ -121,6 +121,8 @@ fn pods_are_claimed() {
             &PODS,
             pod("terminating", LABELS, &format!(r#","deletionTimestamp":"2026-01-01T00:00:00Z"{MINE}"#), READY),
         );
+    let objects =
+        objects.with(&PODS, pod("terminating-orphan", LABELS, r#","deletionTimestamp":"2026-01-01T00:00:00Z""#, READY));
     let plan = plan(objects, None);
     assert_eq!(short(&plan), ["patch pods adopted", "patch pods released", "update replicasets web"]);
     assert_eq!(
