@@ -14,8 +14,8 @@ use super::patch;
 use super::release::gone_is_fine;
 use crate::controller::Plan;
 
-/// Upstream's longest back-off. The definition of the kind wakes its dependents much sooner.
-const UNKNOWN_KIND_AGAIN: Duration = Duration::from_secs(1000);
+/// For the case that the definition of the kind is told before it is served; usually its change wakes the dependents.
+const UNKNOWN_KIND_AGAIN: Duration = Duration::from_secs(60);
 
 /// An event that has not come through after this time never will: telling it again would go on for ever.
 const LONGEST_TELLING: Duration = Duration::from_secs(10);

@@ -86,14 +86,13 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Whether a dependent keeps its owner, which waits in the foreground, from going. A reference that does not lead
-    /// to the owner keeps nothing: its end would wake nobody.
-    pub(super) fn is_kept_by(&self, owner: &Value, dependent: &Value) -> bool {
-        references(dependent).iter().any(|reference| {
-            blocks(reference)
-                && reference.text_at(&["uid"]) == uid(owner)
-                && matches!(self.owner(reference, dependent), Owner::There(..))
-        })
+    /// The references of a dependent that lead to an owner. One that only names its uid, such as from another namespace,
+    /// does not count: its end would wake nobody.
+    pub(super) fn leads_to<'b>(&self, owner: &Value, dependent: &'b Value) -> impl Iterator<Item = &'b Value> {
+        let leads = |reference: &&Value| {
+            reference.text_at(&["uid"]) == uid(owner) && matches!(self.owner(reference, dependent), Owner::There(..))
+        };
+        references(dependent).iter().filter(leads)
     }
 
     /// Every object there is, except of ignored resources.

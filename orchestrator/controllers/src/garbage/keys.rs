@@ -90,8 +90,9 @@ fn wake_owners<'a>(
     references: impl Iterator<Item = &'a Value>,
     woken: &mut Vec<Key>,
 ) {
+    let is_waiting = |owner: &Value| waits_for_dependents(owner) || orphans_dependents(owner);
     let waiting = references.filter_map(|reference| match graph.owner(reference, dependent) {
-        Owner::There(resource, owner) if waits_for_dependents(&owner) => Some((resource, owner)),
+        Owner::There(resource, owner) if is_waiting(&owner) => Some((resource, owner)),
         _ => None,
     });
     woken.extend(waiting.map(|(resource, owner): (Arc<Resource>, _)| key(&resource, &owner)));

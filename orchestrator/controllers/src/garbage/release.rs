@@ -6,7 +6,7 @@ use coracle_apimachinery::Value;
 use coracle_client::object::uid;
 use coracle_client::{Resource, Write};
 
-use super::graph::{FOREGROUND, Graph, ORPHAN};
+use super::graph::{FOREGROUND, Graph, ORPHAN, blocks};
 use super::patch;
 use crate::controller::{Action, Plan, Step};
 
@@ -15,7 +15,8 @@ pub(super) fn orphan(graph: &Graph<'_>, resource: &Arc<Resource>, owner: &Value)
     let let_go = |(resource, dependent): (&Arc<Resource>, Arc<Value>)| {
         gone_is_fine(patch::disown(resource, &dependent, &[uid(owner)]))
     };
-    let patches: Vec<_> = graph.dependents(owner).map(let_go).collect();
+    let led = graph.dependents(owner).filter(|(_, dependent)| graph.leads_to(owner, dependent).next().is_some());
+    let patches: Vec<_> = led.map(let_go).collect();
     let mut plan = Plan::nothing();
     if patches.is_empty() {
         plan.step(gone_is_fine(patch::finalize(resource, owner, ORPHAN)));
@@ -29,7 +30,7 @@ pub(super) fn orphan(graph: &Graph<'_>, resource: &Arc<Resource>, owner: &Value)
 /// owner's deletion has woken them.
 pub(super) fn after_dependents(graph: &Graph<'_>, resource: &Arc<Resource>, owner: &Value) -> Plan {
     let mut plan = Plan::nothing();
-    if !graph.dependents(owner).any(|(_, dependent)| graph.is_kept_by(owner, &dependent)) {
+    if !graph.dependents(owner).any(|(_, dependent)| graph.leads_to(owner, &dependent).any(blocks)) {
         plan.step(gone_is_fine(patch::finalize(resource, owner, FOREGROUND)));
     }
     plan

@@ -267,28 +267,28 @@ impl World {
         }
     }
 
-    /// Runs a controller until nothing is left to do.
+    /// Runs a controller until nothing is left to do: as the runner does, it plans for a key only when a change has woken
+    /// it, or once more after a failure.
     ///
     /// # Panics
     /// It never ends.
     pub(crate) fn settle(&mut self, controller: &dyn Controller) {
         let mut queue = BTreeSet::new();
-        let mut failing = BTreeSet::new();
+        let mut failed = BTreeSet::new();
         for _ in 0..10_000 {
             let changes = std::mem::take(&mut self.changes);
             self.keys(controller, &changes, &mut queue);
             self.luck = self.luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let at = usize::try_from(self.luck >> 33).unwrap() % queue.len().max(1);
             let Some(key) = queue.iter().nth(at).cloned() else { return };
+            queue.remove(&key);
             let plan = controller.plan(&self.view(), &key, &Round { now: self.now(), failure: None });
-            if plan.actions.is_empty() {
-                queue.remove(&key);
-            } else if let Err(failure) = self.perform(&plan) {
+            if let Err(failure) = self.perform(&plan) {
                 let round = Round { now: self.now(), failure: Some(&failure) };
                 let plan = controller.plan(&self.view(), &key, &round);
                 self.perform(&plan).unwrap();
-                if !failing.insert(key.clone()) {
-                    queue.remove(&key);
+                if failed.insert(key.clone()) {
+                    queue.insert(key);
                 }
             }
         }
