@@ -1,1 +1,3 @@
 //! Watches over the leases of nodes, taints nodes and evicts pods.
+
+pub(crate) mod told;
