@@ -21,3 +21,4 @@ pub mod root_ca;
 pub mod runner;
 pub mod scheduler;
 pub mod service_account;
+pub mod taint_eviction;
