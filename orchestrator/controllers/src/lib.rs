@@ -7,6 +7,7 @@
 pub mod bootstrap_signer;
 pub mod certificates;
 pub mod controller;
+mod deadline;
 pub mod deployment;
 pub mod endpoints;
 pub mod garbage;
@@ -18,3 +19,4 @@ pub mod replica_set;
 pub mod root_ca;
 pub mod scheduler;
 pub mod service_account;
+mod tree;
