@@ -7,6 +7,7 @@
 pub mod bootstrap_signer;
 pub mod certificates;
 pub mod controller;
+mod deadline;
 pub mod deployment;
 pub mod endpoints;
 mod execute;
@@ -22,3 +23,4 @@ pub mod runner;
 pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
+mod tree;
