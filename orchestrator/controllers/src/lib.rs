@@ -6,6 +6,7 @@
 
 pub mod bootstrap_signer;
 pub mod certificates;
+mod claims;
 pub mod controller;
 mod deadline;
 pub mod deployment;
@@ -24,3 +25,4 @@ pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
 mod tree;
+mod trees;
