@@ -7,6 +7,7 @@
 pub mod bootstrap_signer;
 pub mod certificates;
 mod claims;
+mod compose;
 pub mod controller;
 mod deadline;
 pub mod deployment;
@@ -24,5 +25,4 @@ pub mod runner;
 pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
-mod tree;
 mod trees;

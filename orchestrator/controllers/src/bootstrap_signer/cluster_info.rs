@@ -7,9 +7,9 @@ use coracle_client::resources::{CONFIG_MAPS, NAMESPACES};
 use coracle_client::{Change, View, Write};
 
 use super::{CONTENT, NAME, NAMESPACE, cluster_info};
+use crate::compose::{named, object};
 use crate::controller::{Controller, Key, Plan, Round, Step, Watches};
 use crate::service_account::is_active;
-use crate::tree::{named, object};
 
 /// Keeps the ConfigMap. Signatures in it are left to the signer.
 #[derive(Debug, Clone)]

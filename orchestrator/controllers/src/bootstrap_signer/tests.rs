@@ -41,7 +41,7 @@ fn secret(name: &str, members: &[(&str, &str)], others: &[(&str, &str)]) -> Stri
 
 fn map(data: &[(&str, &str)]) -> Value {
     let data = data.iter().map(|(name, text)| ((*name).to_owned().into(), Value::text(*text))).collect();
-    crate::tree::named(&CONFIG_MAPS, NAMESPACE, NAME, [("data", Value::Object(data))])
+    crate::compose::named(&CONFIG_MAPS, NAMESPACE, NAME, [("data", Value::Object(data))])
 }
 
 fn data_after(plan: &Plan) -> Option<BTreeMap<String, String>> {

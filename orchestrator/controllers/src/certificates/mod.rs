@@ -37,7 +37,7 @@ fn usages(csr: &Value) -> Vec<&str> {
 /// The same request with a condition more. `time` may be empty: then the API sets it.
 fn with_condition(csr: &Value, of: &str, reason: &str, message: &str, time: &str) -> Value {
     let mut csr = csr.clone();
-    let mut condition = crate::tree::object([
+    let mut condition = crate::compose::object([
         ("message", Value::text(message)),
         ("reason", Value::text(reason)),
         ("status", Value::text("True")),

@@ -11,9 +11,9 @@ use coracle_client::object::items;
 use coracle_client::resources::{ENDPOINT_SLICES, ENDPOINTS, NAMESPACES};
 use coracle_client::{Change, View, Write};
 
+use crate::compose::{named, object};
 use crate::controller::{Controller, Key, Plan, Round, Step, Watches};
 use crate::service_account::is_active;
-use crate::tree::{named, object};
 
 const NAMESPACE: &str = "default";
 /// Name of the Service, and of both objects.

@@ -5,8 +5,8 @@ use coracle_client::resources::ENDPOINT_SLICES;
 use coracle_client::{View, Write};
 
 use super::{KubernetesEndpoints, NAME, NAMESPACE};
+use crate::compose::{named, object};
 use crate::controller::{Plan, Step};
-use crate::tree::{named, object};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 

@@ -6,9 +6,9 @@ use coracle_apimachinery::{Key as Member, Value};
 use coracle_client::resources::{CONFIG_MAPS, NAMESPACES};
 use coracle_client::{Change, View, Write};
 
+use crate::compose::{named, object};
 use crate::controller::{Controller, Key, Plan, Round, Step, Watches, itself};
 use crate::service_account::is_active;
-use crate::tree::{named, object};
 
 const NAME: &str = "kube-root-ca.crt";
 const FILE: &str = "ca.crt";

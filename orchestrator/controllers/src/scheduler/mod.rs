@@ -81,11 +81,15 @@ impl Controller for Scheduler {
     fn at_once(&self) -> usize {
         1
     }
+
+    /// The most important pods first; equal ones in the order in which they came.
+    fn precedence(&self, view: &View, key: &Key) -> i64 {
+        view.get(&PODS, &key.namespace, &key.name).map_or(0, |pod| -snapshot::priority(&pod))
+    }
 }
 
 /// The order in which pods get their turn: the most important first, then the oldest. A pod that is gone comes last.
-#[must_use]
-pub fn precedence(view: &View, key: &Key) -> impl Ord + Clone + std::fmt::Debug + use<> {
+fn turn(view: &View, key: &Key) -> impl Ord + use<> {
     let pod = view.get(&PODS, &key.namespace, &key.name);
     let order = pod.map(|pod| {
         let created = pod.text_at(&["metadata", "creationTimestamp"]).to_owned();

@@ -10,7 +10,7 @@ use crate::controller::{Key, Watches};
 use super::amounts::Amounts;
 use super::requests::requests;
 use super::snapshot::{claims, has_ended};
-use super::{is_gated, is_pending, precedence};
+use super::{is_gated, is_pending, turn};
 
 /// All of them.
 pub(super) fn watches() -> Watches {
@@ -117,6 +117,6 @@ fn waiting(view: &View, matters: impl Fn(&Value) -> bool) -> Vec<Key> {
     let pods = view.list(&PODS, "");
     let waiting = pods.iter().filter(|pod| is_pending(pod) && !is_gated(pod) && matters(pod));
     let mut keys: Vec<Key> = waiting.map(|pod| Key::of(pod)).collect();
-    keys.sort_by_cached_key(|key| precedence(view, key));
+    keys.sort_by_cached_key(|key| turn(view, key));
     keys
 }

@@ -5,8 +5,8 @@
 use coracle_client::resources::{NAMESPACES, SERVICE_ACCOUNTS};
 use coracle_client::{Change, View, Write};
 
+use crate::compose;
 use crate::controller::{Controller, Key, Plan, Round, Step, Watches, itself};
-use crate::tree;
 
 /// The accounts that every namespace has.
 const NAMES: [&str; 1] = ["default"];
@@ -30,7 +30,7 @@ impl Controller for ServiceAccounts {
             return plan;
         }
         for name in NAMES.into_iter().filter(|name| view.get(&SERVICE_ACCOUNTS, &key.name, name).is_none()) {
-            let account = tree::named(&SERVICE_ACCOUNTS, &key.name, name, []);
+            let account = compose::named(&SERVICE_ACCOUNTS, &key.name, name, []);
             plan.step(Step::new(Write::create(&SERVICE_ACCOUNTS, account)).fine(&["AlreadyExists", "NotFound"]));
         }
         plan

@@ -5,6 +5,7 @@ mod plans;
 mod preemptions;
 mod random;
 mod scores;
+mod volumes;
 mod waking;
 
 use coracle_apimachinery::time::Instant;

@@ -130,6 +130,8 @@ fn important_and_old_pods_come_first() {
         .with(&PODS, pod("low", r#","priority":-5"#))
         .view();
     let mut keys: Vec<Key> = ["gone", "low", "young", "old", "high"].iter().map(|name| Key::new("ns", name)).collect();
-    keys.sort_by_key(|key| super::super::precedence(&view, key));
+    keys.sort_by_key(|key| super::super::turn(&view, key));
     assert_eq!(keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(), ["high", "old", "young", "low", "gone"]);
+    let precedence = |name| Scheduler.precedence(&view, &Key::new("ns", name));
+    assert_eq!(["high", "old", "low", "gone"].map(precedence), [-5, 0, 5, 0]);
 }
