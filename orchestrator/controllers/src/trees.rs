@@ -1,12 +1,8 @@
 //! Small edits of trees and questions to them that several controllers share.
 
-use coracle_apimachinery::status::Status;
 use coracle_apimachinery::time::{Instant, Precision};
 use coracle_apimachinery::{Object, Value};
 use coracle_client::object::int;
-
-/// The cause in a failure that says that the namespace takes nothing new any more.
-const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// Sets a counter of a status. Zero stands for absent, and what says the same already is left as it is.
 pub(crate) fn set_count(status: &mut Object, counter: &'static str, count: i64) {
@@ -51,11 +47,6 @@ pub(crate) fn stamp(now: Instant) -> Value {
     Value::text(now.print(Precision::Seconds))
 }
 
-/// Whether a write failed because the namespace is going away.
-pub(crate) fn namespace_is_ending(failure: &Status) -> bool {
-    failure.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == NAMESPACE_TERMINATING)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -78,12 +69,5 @@ pub(crate) mod tests {
             set_count(status.as_object_mut().unwrap(), "n", count);
             assert_eq!(status, tree(after), "{before} {count}");
         }
-    }
-
-    #[test]
-    fn the_cause_of_a_failure_tells_of_the_namespace() {
-        let failure = Status::forbidden("", "pods", "p", "no");
-        assert!(!namespace_is_ending(&failure));
-        assert!(namespace_is_ending(&failure.because(NAMESPACE_TERMINATING, "it ends", "metadata.namespace")));
     }
 }

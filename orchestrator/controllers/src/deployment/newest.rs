@@ -8,7 +8,8 @@ use coracle_client::resources::{DEPLOYMENTS, NAMESPACES, REPLICA_SETS};
 
 use super::rollout::{Rollout, Set};
 use super::{bounds, conditions, hash, progress, revision, rolling};
-use crate::trees::{annotation, namespace_is_ending, within};
+use crate::execute::is_of_ending_namespace;
+use crate::trees::{annotation, set_count, within};
 
 /// Reason of the event and of the condition that a set cannot be made.
 pub(super) const CREATE_ERROR: &str = "ReplicaSetCreateError";
@@ -29,7 +30,7 @@ pub(super) fn follow(rollout: &mut Rollout<'_>) {
     if seconds != int(&set.tree, &["spec", "minReadySeconds"], 0)
         && let Some(spec) = within(&mut set.tree, &["spec"])
     {
-        crate::trees::set_count(spec, "minReadySeconds", seconds);
+        set_count(spec, "minReadySeconds", seconds);
     }
     let revision = annotation(&set.tree, revision::REVISION).unwrap_or_default().to_owned();
     let found = format!("Found new replica set \"{}\"", name(&set.tree));
@@ -84,7 +85,7 @@ fn failure_message(rollout: &Rollout<'_>, set: &Value) -> Option<String> {
     let failure = rollout.failure?;
     let about_deployment = failure.details.as_ref().is_some_and(|about| about.kind == DEPLOYMENTS.plural);
     let lost_race = matches!(&*failure.reason, "Conflict" | "AlreadyExists");
-    (!about_deployment && !lost_race && !namespace_is_ending(failure)).then(|| failed(set, &failure.message))
+    (!about_deployment && !lost_race && !is_of_ending_namespace(failure)).then(|| failed(set, &failure.message))
 }
 
 fn note(rollout: &mut Rollout<'_>, truth: &str, reason: &str, message: String) {
@@ -145,7 +146,7 @@ fn made(rollout: &Rollout<'_>) -> Value {
     revision::annotate(deployment, annotations, next_revision(rollout));
     revision::note_size(deployment, annotations);
     let spec = set.object_mut("spec");
-    crate::trees::set_count(spec, "minReadySeconds", int(deployment, &["spec", "minReadySeconds"], 0));
+    set_count(spec, "minReadySeconds", int(deployment, &["spec", "minReadySeconds"], 0));
     spec.insert("replicas".into(), Value::Int(size));
     spec.insert("selector".into(), selector);
     spec.insert("template".into(), template);

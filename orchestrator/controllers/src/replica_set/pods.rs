@@ -10,7 +10,7 @@ use coracle_client::object::{controlled_by, name, namespace};
 use coracle_client::resources::{PODS, REPLICA_SETS};
 
 use crate::controller::Step;
-use crate::trees::namespace_is_ending;
+use crate::execute::is_of_ending_namespace;
 
 /// The longest name that an object can have.
 const LONGEST_NAME: usize = 253;
@@ -34,7 +34,7 @@ pub(super) fn delete(set: &Arc<Value>, pod: &Value) -> Step {
 /// pods: the status can also fail to be written, and lost races are no failures.
 pub(super) fn failed(failure: &Status, surplus: i64) -> Option<(&'static str, String)> {
     let about_set = failure.details.as_ref().is_some_and(|about| about.kind == REPLICA_SETS.plural);
-    if about_set || failure.reason == "Conflict" || namespace_is_ending(failure) {
+    if about_set || failure.reason == "Conflict" || is_of_ending_namespace(failure) {
         return None;
     }
     match surplus {
