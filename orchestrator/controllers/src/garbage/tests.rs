@@ -126,6 +126,24 @@ fn circles_end() {
     }
 }
 
+/// All begin to wait before any sees another wait.
+#[test]
+fn circles_that_begin_at_once_end() {
+    for (luck, length) in (0..20).flat_map(|luck| (1..5).map(move |length| (luck, length))) {
+        let mut world = World::new(&ALL);
+        world.luck = luck;
+        for number in 0..length {
+            let by = format!("n{}", (number + 1) % length);
+            world.put(&CONFIG_MAPS, &object(&format!("n{number}"), &[owner(&CONFIG_MAPS, &by, &by, true)]));
+        }
+        for number in 0..length {
+            world.delete(&CONFIG_MAPS, "x", &format!("n{number}"), Propagation::Foreground);
+        }
+        world.settle(&GarbageCollector);
+        assert_eq!(world.names(&CONFIG_MAPS), [""; 0], "{length} {luck}");
+    }
+}
+
 #[test]
 fn an_owner_is_its_uid() {
     let mut world = shop();
@@ -290,7 +308,8 @@ proptest! {
     }
 
     #[test]
-    fn random_circles_lose_nothing_solid((nodes, victim, _, luck) in graphs()) {
+    fn random_circles_lose_nothing_solid((nodes, victim, fate, luck) in graphs()) {
+        let fate = [Propagation::Background, Propagation::Foreground, Propagation::Orphan][usize::from(fate)];
         let mut world = World::new(&ALL);
         world.luck = luck;
         let count = nodes.len();
@@ -305,7 +324,7 @@ proptest! {
             world.put(&CONFIG_MAPS, &object(&format!("n{number}"), &owners));
         }
         world.settle(&GarbageCollector);
-        world.delete(&CONFIG_MAPS, "x", &format!("n{victim}"), Propagation::Background);
+        world.delete(&CONFIG_MAPS, "x", &format!("n{victim}"), fate);
         world.settle(&GarbageCollector);
         let left = world.view().list(&CONFIG_MAPS, "");
         for object in &left {

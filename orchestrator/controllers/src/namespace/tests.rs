@@ -9,7 +9,6 @@ use coracle_client::{Change, Propagation, Resource};
 
 use super::{Controller, Namespaces, keys};
 use crate::controller::{Key, Round};
-use crate::garbage::GarbageCollector;
 use crate::garbage::world::World;
 
 const ALL: [&Resource; 6] = [&CONFIG_MAPS, &DEPLOYMENTS, &EVENTS, &NAMESPACES, &PODS, &SECRETS];
@@ -187,7 +186,6 @@ fn owners_that_wait_for_each_other_go_with_their_namespace() {
     for name in ["a", "b"] {
         world.delete(&CONFIG_MAPS, "x", name, Propagation::Foreground);
     }
-    world.settle(&GarbageCollector);
     assert_eq!(world.names(&CONFIG_MAPS), ["a", "b"]);
     world.delete(&NAMESPACES, "", "x", Propagation::Background);
     world.settle(&Namespaces);
