@@ -39,10 +39,10 @@ pub(super) fn after_dependents(graph: &Graph<'_>, resource: &Arc<Resource>, owne
     plan
 }
 
-/// The dependents that an owner must wait for. One that owns itself would wait for ever.
+/// The dependents that an owner must wait for.
 fn keepers<'a>(graph: &'a Graph<'_>, owner: &'a Value) -> impl Iterator<Item = Arc<Value>> + 'a {
-    let others = graph.dependents(owner).map(|(_, dependent)| dependent).filter(|other| uid(other) != uid(owner));
-    others.filter(|dependent| graph.leads_to(owner, dependent).any(blocks))
+    let dependents = graph.dependents(owner).map(|(_, dependent)| dependent);
+    dependents.filter(|dependent| graph.leads_to(owner, dependent).any(blocks))
 }
 
 /// Whether objects that all wait keep each other in a circle. Upstream looks for one only before it deletes a dependent,
