@@ -6,7 +6,10 @@
 
 pub mod bootstrap_signer;
 pub mod certificates;
+mod claims;
+mod compose;
 pub mod controller;
+mod deadline;
 pub mod deployment;
 pub mod endpoints;
 mod execute;
@@ -21,3 +24,5 @@ pub mod root_ca;
 pub mod runner;
 pub mod scheduler;
 pub mod service_account;
+pub mod taint_eviction;
+mod trees;
