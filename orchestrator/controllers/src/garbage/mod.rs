@@ -17,7 +17,7 @@ pub(crate) mod world;
 use coracle_client::{View, object};
 
 use crate::controller::{Controller, Key, Plan, Round, Watches};
-use graph::{Graph, is_ignored, orphans_dependents, waits_for_dependents};
+use graph::{Graph, orphans_dependents, waits_for_dependents};
 
 /// Deletes objects without owners, lets go of the dependents of orphaning owners, and ends deletions in the foreground.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,9 +37,7 @@ impl Controller for GarbageCollector {
 
     fn plan(&self, view: &View, key: &Key, _: &Round<'_>) -> Plan {
         let graph = Graph::new(view);
-        let Some(resource) = graph.named(&key.resource).filter(|resource| !is_ignored(resource)) else {
-            return Plan::nothing();
-        };
+        let Some(resource) = graph.named(&key.resource) else { return Plan::nothing() };
         let Some(item) = view.get(resource, &key.namespace, &key.name) else { return Plan::nothing() };
         if orphans_dependents(&item) {
             release::orphan(&graph, resource, &item)

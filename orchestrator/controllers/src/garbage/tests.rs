@@ -7,14 +7,14 @@ use coracle_apimachinery::json;
 use coracle_apimachinery::time::Instant;
 use coracle_client::object::{is_ending, name, namespace, uid};
 use coracle_client::resources::{CONFIG_MAPS, DEPLOYMENTS, EVENTS, LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS};
-use coracle_client::{Change, Propagation, Resource};
+use coracle_client::{Change, Operation, Propagation, Resource};
 use proptest::prelude::*;
 
 use super::graph::references;
 use super::keys::keys;
 use super::world::World;
 use super::{Controller, GarbageCollector};
-use crate::controller::{Key, Round};
+use crate::controller::{Action, Key, Round};
 
 const ALL: [&Resource; 8] = [&CONFIG_MAPS, &DEPLOYMENTS, &EVENTS, &LEASES, &NAMESPACES, &NODES, &PODS, &REPLICA_SETS];
 
@@ -126,6 +126,24 @@ fn circles_end() {
     }
 }
 
+/// All begin to wait before any sees another wait.
+#[test]
+fn circles_that_begin_at_once_end() {
+    for (luck, length) in (0..20).flat_map(|luck| (1..5).map(move |length| (luck, length))) {
+        let mut world = World::new(&ALL);
+        world.luck = luck;
+        for number in 0..length {
+            let by = format!("n{}", (number + 1) % length);
+            world.put(&CONFIG_MAPS, &object(&format!("n{number}"), &[owner(&CONFIG_MAPS, &by, &by, true)]));
+        }
+        for number in 0..length {
+            world.delete(&CONFIG_MAPS, "x", &format!("n{number}"), Propagation::Foreground);
+        }
+        world.settle(&GarbageCollector);
+        assert_eq!(world.names(&CONFIG_MAPS), [""; 0], "{length} {luck}");
+    }
+}
+
 #[test]
 fn an_owner_is_its_uid() {
     let mut world = shop();
@@ -173,6 +191,110 @@ fn objects_of_the_cluster_have_no_owners_in_namespaces() {
     world.delete(&DEPLOYMENTS, "x", "shop", Propagation::Background);
     world.settle(&GarbageCollector);
     assert_eq!(world.names(&NODES), ["node"]);
+}
+
+/// The plan for the config map `item` in short.
+fn decision(world: &World) -> Vec<String> {
+    let key = Key { resource: "configmaps".into(), namespace: "x".into(), name: "item".into() };
+    let round = Round { now: Instant::new(0, 0).unwrap(), failure: None };
+    let plan = GarbageCollector.plan(&world.view(), &key, &round);
+    let steps = plan.actions.iter().map(|action| match action {
+        Action::Do(step) => match &step.write.operation {
+            Operation::Patch(_, patch) => String::from_utf8(json::encode_any(patch)).unwrap(),
+            Operation::Delete { propagation, uid, resource_version, .. } => {
+                format!("{:?} of {uid} at {resource_version}", propagation.unwrap())
+            }
+            other => format!("{other:?}"),
+        },
+        other => format!("{other:?}"),
+    });
+    steps.collect()
+}
+
+#[test]
+fn decisions() {
+    let waiting = |name: &str| {
+        let begun = r#""deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["foregroundDeletion"],"name""#;
+        object(name, &[]).replace(r#""name""#, begun)
+    };
+    let of = |name: &str, blocks: bool| owner(&CONFIG_MAPS, name, name, blocks);
+    let with = |item: String, finalizer: &str| {
+        item.replacen(r#""name""#, &format!(r#""finalizers":["{finalizer}","a.b/c"],"name""#), 1)
+    };
+    let absent = || object("item", &[of("absent", true)]);
+    let cases: [(&str, Vec<String>, String, &[&str]); 8] = [
+        ("no owners", vec![], object("item", &[]), &[]),
+        ("an absent owner", vec![], absent(), &["Background of item at 1"]),
+        ("that was to orphan", vec![], with(absent(), "orphan"), &["Orphan of item at 1"]),
+        ("that was to wait", vec![], with(absent(), "foregroundDeletion"), &["Foreground of item at 1"]),
+        ("a solid owner", vec![object("solid", &[])], object("item", &[of("solid", true)]), &[]),
+        ("a waiting owner", vec![waiting("waits")], object("item", &[of("waits", true)]), &["Background of item at 2"]),
+        (
+            "a waiting owner, and a dependent",
+            vec![waiting("waits"), object("dependent", &[of("item", false)])],
+            object("item", &[of("waits", true)]),
+            &["Foreground of item at 3"],
+        ),
+        (
+            "a solid, a waiting and an absent owner",
+            vec![object("solid", &[]), waiting("waits")],
+            object("item", &[of("waits", true), of("solid", false), of("absent", true)]),
+            &[concat!(
+                r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","blockOwnerDeletion":false,"#,
+                r#""kind":"ConfigMap","name":"solid","uid":"solid"}],"resourceVersion":"3","uid":"item"}}"#
+            )],
+        ),
+    ];
+    for (case, others, item, expected) in cases {
+        let mut world = World::new(&ALL);
+        for other in &others {
+            world.put(&CONFIG_MAPS, other);
+        }
+        world.put(&CONFIG_MAPS, &item);
+        assert_eq!(decision(&world), expected, "{case}");
+    }
+}
+
+#[test]
+fn who_may_be_in_a_circle_first_stops_waiting() {
+    let begun = |name: &str, by: &str| {
+        format!(
+            r#"{{"metadata":{{"namespace":"x","name":"{name}","deletionTimestamp":"2026-01-01T00:00:00Z",
+                "finalizers":["foregroundDeletion"],"ownerReferences":[{}]}}}}"#,
+            owner(&CONFIG_MAPS, by, by, true)
+        )
+    };
+    let mut world = World::new(&ALL);
+    world.put(&CONFIG_MAPS, &begun("above", "below"));
+    world.put(&CONFIG_MAPS, &begun("below", "item"));
+    world.put(&CONFIG_MAPS, &object("item", &[owner(&CONFIG_MAPS, "above", "above", true)]));
+    let unblocked = concat!(
+        r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","blockOwnerDeletion":false,"#,
+        r#""kind":"ConfigMap","name":"above","uid":"above"}],"resourceVersion":"3","uid":"item"}}"#
+    );
+    assert_eq!(decision(&world), [unblocked]);
+    world.put(&CONFIG_MAPS, &object("item", &[owner(&CONFIG_MAPS, "above", "above", false)]));
+    assert_eq!(decision(&world), ["Foreground of item at 4"]);
+}
+
+#[test]
+fn a_missed_change_is_made_up_for() {
+    let mut world = World::new(&ALL);
+    world.put(&PODS, &object("pod", &[owner(&REPLICA_SETS, "set", "old", true)]));
+    let set = |uid: &str, more: &str| {
+        let text = format!(r#"{{"metadata":{{"namespace":"x","name":"set","uid":"{uid}"{more}}}}}"#);
+        Some(Arc::new(json::decode_any(text.as_bytes()).unwrap()))
+    };
+    let begun = r#","deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["foregroundDeletion"]"#;
+    let cases = [
+        ("an owner that was replaced", set("old", ""), set("new", ""), vec!["pod"]),
+        ("an owner that began to wait", None, set("old", begun), vec!["set", "pod"]),
+    ];
+    for (case, old, new, expected) in cases {
+        let change = Change { resource: Arc::new(REPLICA_SETS.clone()), old, new };
+        let woken = keys(&world.view(), &change);
+        assert_eq!(woken.iter().map(|key| &*key.name).collect::<Vec<_>>(), expected, "{case}");
+    }
 }
 
 #[test]
@@ -290,7 +412,8 @@ proptest! {
     }
 
     #[test]
-    fn random_circles_lose_nothing_solid((nodes, victim, _, luck) in graphs()) {
+    fn random_circles_lose_nothing_solid((nodes, victim, fate, luck) in graphs()) {
+        let fate = [Propagation::Background, Propagation::Foreground, Propagation::Orphan][usize::from(fate)];
         let mut world = World::new(&ALL);
         world.luck = luck;
         let count = nodes.len();
@@ -305,7 +428,7 @@ proptest! {
             world.put(&CONFIG_MAPS, &object(&format!("n{number}"), &owners));
         }
         world.settle(&GarbageCollector);
-        world.delete(&CONFIG_MAPS, "x", &format!("n{victim}"), Propagation::Background);
+        world.delete(&CONFIG_MAPS, "x", &format!("n{victim}"), fate);
         world.settle(&GarbageCollector);
         let left = world.view().list(&CONFIG_MAPS, "");
         for object in &left {

@@ -267,8 +267,8 @@ impl World {
         }
     }
 
-    /// Runs a controller until nothing is left to do: as the runner does, it plans for a key only when a change has woken
-    /// it, or once more after a failure.
+    /// Runs a controller until nothing is left to do. As the runner does, it plans for a key only when a change has woken
+    /// it or after a failure, and plans for several keys before it does what the first of them say.
     ///
     /// # Panics
     /// It never ends.
@@ -278,14 +278,21 @@ impl World {
         for _ in 0..10_000 {
             let changes = std::mem::take(&mut self.changes);
             self.keys(controller, &changes, &mut queue);
-            self.luck = self.luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let at = usize::try_from(self.luck >> 33).unwrap() % queue.len().max(1);
-            let Some(key) = queue.iter().nth(at).cloned() else { return };
-            queue.remove(&key);
-            let plan = controller.plan(&self.view(), &key, &Round { now: self.now(), failure: None });
-            if let Err(failure) = self.perform(&plan) {
-                let round = Round { now: self.now(), failure: Some(&failure) };
-                let plan = controller.plan(&self.view(), &key, &round);
+            if queue.is_empty() {
+                return;
+            }
+            let view = self.view();
+            let round = Round { now: self.now(), failure: None };
+            let chosen: Vec<_> = (0..=self.toss(3)).filter_map(|_| self.choose(&mut queue)).collect();
+            let plans: Vec<_> = chosen.into_iter().map(|key| (controller.plan(&view, &key, &round), key)).collect();
+            for (plan, key) in plans {
+                let Err(failure) = self.perform(&plan) else { continue };
+                if failure.reason == "Conflict" {
+                    queue.insert(key);
+                    continue;
+                }
+                let told = Round { failure: Some(&failure), ..round };
+                let plan = controller.plan(&self.view(), &key, &told);
                 self.perform(&plan).unwrap();
                 if failed.insert(key.clone()) {
                     queue.insert(key);
@@ -293,6 +300,17 @@ impl World {
             }
         }
         panic!("no end: {:?}", self.done.iter().rev().take(20).collect::<Vec<_>>());
+    }
+
+    fn toss(&mut self, below: usize) -> usize {
+        self.luck = self.luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.luck >> 33).unwrap() % below.max(1)
+    }
+
+    fn choose(&mut self, queue: &mut BTreeSet<Key>) -> Option<Key> {
+        let at = self.toss(queue.len());
+        let key = queue.iter().nth(at).cloned()?;
+        queue.take(&key)
     }
 
     /// Asks a controller about every object, whether or not anything woke it.

@@ -63,22 +63,26 @@ impl Content {
         deletions.into_iter().map(Action::Several).collect()
     }
 
-    /// How many objects there are of each resource, named as the condition names them.
+    /// How many objects there are of each resource, named as the condition names them. A resource whose deletion has
+    /// failed is told of as failed only.
     pub(super) fn remaining(&self) -> BTreeMap<String, usize> {
-        let counted =
-            self.0.iter().map(|(resource, objects)| (format!("{}.{}", resource.plural, resource.group), objects.len()));
-        counted.collect()
+        let name = |resource: &Resource| format!("{}.{}", resource.plural, resource.group);
+        self.deleted().map(|(resource, objects)| (name(resource), objects.len())).collect()
     }
 
-    /// How many objects have each finalizer.
+    /// How many of those objects have each finalizer.
     pub(super) fn finalizers(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for object in self.0.iter().flat_map(|(_, objects)| objects) {
+        for object in self.deleted().flat_map(|(_, objects)| objects) {
             for finalizer in items(object, &["metadata", "finalizers"]).iter().filter_map(Value::as_str) {
                 *counts.entry(finalizer.to_owned()).or_insert(0) += 1;
             }
         }
         counts
+    }
+
+    fn deleted(&self) -> impl Iterator<Item = &(Arc<Resource>, Vec<Arc<Value>>)> {
+        self.0.iter().filter(|(_, objects)| !objects.iter().any(|object| is_open(object)))
     }
 
     /// For how many seconds pods may still be stopping.
@@ -93,16 +97,14 @@ impl Content {
     /// What should have gone by now and has nothing to wait for.
     pub(super) fn unexpected(&self, namespace: &str, seconds_left: i64) -> Vec<String> {
         let waits = |object: &Arc<Value>| !items(object, &["metadata", "finalizers"]).is_empty();
-        let is_late = |(_, objects): &&(_, Vec<Arc<Value>>)| {
-            seconds_left == 0 && !objects.iter().any(|object| waits(object) || is_open(object))
-        };
+        let is_late = |(_, objects): &&(_, Vec<Arc<Value>>)| seconds_left == 0 && !objects.iter().any(waits);
         let tell = |(resource, _): &(Arc<Resource>, _)| {
             let Resource { group, version, plural, .. } = &**resource;
             format!(
                 "unexpected items still remain in namespace: {namespace} for gvr: {group}/{version}, Resource={plural}"
             )
         };
-        self.0.iter().filter(is_late).map(tell).collect()
+        self.deleted().filter(is_late).map(tell).collect()
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use coracle_apimachinery::json;
+use coracle_apimachinery::status::Status;
+use coracle_apimachinery::time::{Instant, Precision};
 use coracle_client::object::{condition, uid};
 use coracle_client::resources::{CONFIG_MAPS, DEPLOYMENTS, EVENTS, NAMESPACES, PODS, SECRETS};
-use coracle_client::{Change, Propagation, Resource};
+use coracle_client::{Change, Operation, Propagation, Resource};
 
 use super::{Controller, Namespaces, keys};
-use crate::controller::{Key, Round};
-use crate::garbage::GarbageCollector;
+use crate::controller::{Action, Key, Plan, Round};
 use crate::garbage::world::World;
 
 const ALL: [&Resource; 6] = [&CONFIG_MAPS, &DEPLOYMENTS, &EVENTS, &NAMESPACES, &PODS, &SECRETS];
@@ -67,8 +68,8 @@ fn assert_conditions(world: &World, troubles: &[(&str, &str, &str)]) {
     assert_eq!(conditions(world), expected);
 }
 
-fn plan(world: &World) -> crate::controller::Plan {
-    let now = coracle_apimachinery::time::Instant::new(world.seconds, 0).unwrap();
+fn plan(world: &World) -> Plan {
+    let now = Instant::new(world.seconds, 0).unwrap();
     Namespaces.plan(&world.view(), &Key::new("", "x"), &Round { now, failure: None })
 }
 
@@ -139,7 +140,7 @@ fn finalizers_are_told_and_waited_for() {
         ("NamespaceFinalizersRemaining", "SomeFinalizersRemain", finalizers),
     ];
     assert_conditions(&world, &troubles);
-    assert_eq!(plan(&world), crate::controller::Plan::nothing());
+    assert_eq!(plan(&world), Plan::nothing());
     world.release(&CONFIG_MAPS, "x", "a");
     world.settle(&Namespaces);
     assert_eq!(world.names(&NAMESPACES), ["other", "x"]);
@@ -160,12 +161,7 @@ fn failures_are_told() {
     world.delete(&NAMESPACES, "", "x", Propagation::Background);
     world.settle(&Namespaces);
     let failed = "Failed to delete all resource types, 1 remaining: secrets \"b\" refuses";
-    let remaining = "Some resources are remaining: secrets. has 1 resource instances";
-    let troubles = [
-        ("NamespaceDeletionContentFailure", "ContentDeletionFailed", failed),
-        ("NamespaceContentRemaining", "SomeResourcesRemain", remaining),
-    ];
-    assert_conditions(&world, &troubles);
+    assert_conditions(&world, &[("NamespaceDeletionContentFailure", "ContentDeletionFailed", failed)]);
     world.refusing.clear();
     world.put(&CONFIG_MAPS, r#"{"metadata":{"name":"b","namespace":"x"}}"#);
     world.settle(&Namespaces);
@@ -187,11 +183,66 @@ fn owners_that_wait_for_each_other_go_with_their_namespace() {
     for name in ["a", "b"] {
         world.delete(&CONFIG_MAPS, "x", name, Propagation::Foreground);
     }
-    world.settle(&GarbageCollector);
     assert_eq!(world.names(&CONFIG_MAPS), ["a", "b"]);
     world.delete(&NAMESPACES, "", "x", Propagation::Background);
     world.settle(&Namespaces);
     assert_eq!(world.names(&NAMESPACES), [""; 0]);
+}
+
+#[test]
+fn only_failed_deletions_are_told() {
+    let mut world = ending(&[(&CONFIG_MAPS, r#"{"metadata":{"name":"b","namespace":"x","finalizers":["f"]}}"#)]);
+    let now = Instant::new(world.seconds + 5, 0).unwrap();
+    let failed = |of: &str| Status::new(409, "Conflict", "no").about("", of, "x");
+    let ask = |world: &World, failure: &Status| {
+        let round = Round { now, failure: Some(failure) };
+        Namespaces.plan(&world.view(), &Key::new("", "x"), &round)
+    };
+    assert_eq!(ask(&world, &failed("namespaces")), Plan::nothing());
+    assert_eq!(ask(&world, &failed("secrets")), Plan::nothing(), "nothing was to be deleted");
+    world.put(&SECRETS, r#"{"metadata":{"name":"c","namespace":"x"}}"#);
+    world.put(
+        &CONFIG_MAPS,
+        r#"{"metadata":{"name":"d","namespace":"x","deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["f"]}}"#,
+    );
+    assert!(matches!(ask(&world, &failed("namespaces")).actions[..], [Action::Several(_)]));
+    let told = ask(&world, &failed("secrets"));
+    let [Action::Do(step)] = &told.actions[..] else { panic!("{told:?}") };
+    let Operation::Update(told) = &step.write.operation else { panic!("{told:?}") };
+    let times = |of: &str| condition(told, of).unwrap().text_at(&["lastTransitionTime"]);
+    assert_eq!(times("NamespaceDeletionContentFailure"), now.print(Precision::Seconds));
+    assert_ne!(times("NamespaceContentRemaining"), now.print(Precision::Seconds), "only its message is another");
+    assert!(
+        condition(told, "NamespaceContentRemaining").unwrap().text_at(&["message"]).contains(": configmaps. has 2")
+    );
+}
+
+#[test]
+fn each_resource_has_its_turn() {
+    let mut world = World::new(&ALL);
+    world.put(
+        &NAMESPACES,
+        r#"{"metadata":{"name":"x","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"finalizers":["kubernetes"]},
+            "status":{"phase":"Terminating"}}"#,
+    );
+    world.put(&SECRETS, r#"{"metadata":{"name":"s","namespace":"x"}}"#);
+    world.put(&CONFIG_MAPS, r#"{"metadata":{"name":"c","namespace":"x"}}"#);
+    let first = (0..2).map(|second| {
+        let round = Round { now: Instant::new(second, 0).unwrap(), failure: None };
+        let plan = Namespaces.plan(&world.view(), &Key::new("", "x"), &round);
+        let [Action::Several(first), Action::Several(_)] = &plan.actions[..] else { panic!("{plan:?}") };
+        first[0].write.name.clone()
+    });
+    assert_eq!(first.collect::<Vec<_>>(), ["c", "s"]);
+}
+
+#[test]
+fn finished_pods_need_no_time() {
+    let pod = r#"{"metadata":{"name":"p","namespace":"x"},
+        "spec":{"nodeName":"n","terminationGracePeriodSeconds":20},"status":{"phase":"Succeeded"}}"#;
+    let world = ending(&[(&PODS, pod)]);
+    assert_eq!(plan(&world).again_after, None);
+    assert_eq!(conditions(&world)[2].2, "ContentDeletionFailed");
 }
 
 #[test]
@@ -204,7 +255,7 @@ fn other_finalizers_of_the_namespace_stay() {
     let left = coracle_client::object::items(&namespace, &["spec", "finalizers"]);
     assert_eq!(left.iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>(), ["a.b/c", "z.b/c"]);
     assert_eq!((uid(&namespace), namespace.text_at(&["status", "phase"])), ("x", "Terminating"));
-    assert_eq!(plan(&world), crate::controller::Plan::nothing());
+    assert_eq!(plan(&world), Plan::nothing());
 }
 
 #[test]

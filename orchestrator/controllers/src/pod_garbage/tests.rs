@@ -196,11 +196,13 @@ fn only_news_wake() {
         .view();
     let running = pod("", "n", r#""phase":"Running""#);
     let done = pod("", "n", r#""phase":"Failed""#);
+    let marked = pod("", "n", r#""phase":"Running","conditions":[{"type":"NodeMissing","status":"True"}]"#);
     let lost = pod("", "gone", r#""phase":"Running""#);
     let dying = pod(ending, "n", r#""phase":"Running""#);
-    let cases: [Case<'_>; 11] = [
+    let cases: [Case<'_>; 12] = [
         ("a running pod", &PODS, None, Some(&running), &[]),
         ("a pod of a missing node", &PODS, None, Some(&lost), &["p"]),
+        ("a marked pod whose node is there", &PODS, None, Some(&marked), &["p"]),
         ("an ending pod", &PODS, Some(&running), Some(&dying), &["p"]),
         ("a pod that finishes", &PODS, Some(&running), Some(&done), &["all finished"]),
         ("a pod that has finished before", &PODS, Some(&done), Some(&done), &[]),
