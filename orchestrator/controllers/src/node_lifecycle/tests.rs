@@ -282,6 +282,12 @@ fn trouble_of_a_zone_slows_down() {
         ("all that count", many(1, &excluded, "True").into_iter().chain(many(1, "", "Unknown")).collect(), false, None),
         ("after another", vec![other(), lost_at("2023-11-14T22:13:13Z")], false, Some(3)),
         ("long after another", vec![other(), lost_at("2023-11-14T22:13:10Z")], true, None),
+        (
+            "after another and a clock that was ahead",
+            [many(3, "", "True"), vec![lost_at("2023-11-14T22:13:13Z"), lost_at("2024-11-14T22:13:10Z")]].concat(),
+            false,
+            Some(3),
+        ),
         ("after a clock that was ahead", vec![other(), lost_at("2024-11-14T22:13:10Z")], true, None),
         ("three of four", [many(2, "", "False"), many(1, "", "True")].concat(), false, None),
         ("three of six", [many(2, "", "False"), many(3, "", "True")].concat(), true, None),
@@ -308,6 +314,35 @@ fn trouble_of_a_zone_slows_down() {
         }
         let plan = plan(&objects.view());
         assert_eq!((!plan.actions.is_empty(), plan.again_after), (tainted, again.map(seconds)), "{what}");
+    }
+}
+
+#[test]
+fn excluded_nodes_are_no_disruption() {
+    let excluded = r#","labels":{"node.kubernetes.io/exclude-disruption":""}"#;
+    let spec = r#""taints":[{"key":"node.kubernetes.io/unreachable","effect":"NoSchedule"}]"#;
+    let view = Objects::new().with(&NODES, node("n", excluded, spec, &["Ready:Unknown"])).view();
+    assert_eq!(writes(&plan(&view)).len(), 1);
+}
+
+#[test]
+fn what_has_begun_does_not_wait() {
+    let tainted = |key: &str, time: &str| {
+        format!(r#""taints":[{{"key":"node.kubernetes.io/{key}","effect":"NoExecute","timeAdded":"{time}"}}]"#)
+    };
+    let another = node("another", "", &tainted("unreachable", "2023-11-14T22:13:19Z"), &["Ready:Unknown"]);
+    for (ready, expected) in
+        [("Unknown", vec!["unreachable:NoSchedule@22:13:20", "unreachable:NoExecute@22:00:00"]), ("True", vec![])]
+    {
+        let spec = tainted("not-ready", "2023-11-14T22:00:00Z");
+        let view = Objects::new()
+            .with_age(&NODES, node("n", "", &spec, &[&format!("Ready:{ready}")]), seconds(20))
+            .with(&NODES, other())
+            .with(&NODES, another.clone())
+            .view();
+        let plan = plan(&view);
+        let Operation::Patch(_, patch) = &writes(&plan)[0].operation else { panic!("{plan:?}") };
+        assert_eq!(short(patch.at(&["spec", "taints"]).unwrap().items()), expected);
     }
 }
 

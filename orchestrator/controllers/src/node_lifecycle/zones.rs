@@ -13,7 +13,7 @@ use std::time::Duration;
 use coracle_apimachinery::Value;
 use coracle_apimachinery::time::Instant;
 use coracle_client::View;
-use coracle_client::object::{name, time};
+use coracle_client::object::time;
 use coracle_client::resources::NODES;
 
 use super::health::{ready, signs};
@@ -72,8 +72,7 @@ pub(super) fn pace(view: &View, node: &Value, grace: Duration, now: Instant) -> 
         (true, true) => SLOW,
         (false, _) => USUAL,
     };
-    let others = in_zone().filter(|other| name(other) != name(node));
-    let added = others.filter_map(|other| time(taints::started(other)?, &["timeAdded"]));
+    let added = in_zone().filter_map(|other| time(taints::started(other)?, &["timeAdded"]));
     // A time that is yet to come says that the clock was set.
     let since = added.map(|added| now.seconds - added.seconds).filter(|since| *since >= 0).min();
     let since = since.and_then(|since| u64::try_from(since).ok()).map_or(between, Duration::from_secs);

@@ -116,7 +116,10 @@ fn an_eviction_says_why() {
     };
     let table = [
         ("", said("2023-11-14T22:13:20Z")),
-        (r#"{"type":"DisruptionTarget","status":"False"}"#, said("2023-11-14T22:13:20Z")),
+        (
+            r#"{"type":"DisruptionTarget","status":"False","lastTransitionTime":"2023-11-14T22:00:00Z"}"#,
+            said("2023-11-14T22:13:20Z"),
+        ),
         (
             r#"{"type":"DisruptionTarget","status":"True","reason":"Other","lastTransitionTime":"2023-11-14T22:00:00Z"}"#,
             said("2023-11-14T22:00:00Z"),
@@ -162,8 +165,10 @@ fn show(keys: &[Key]) -> Vec<String> {
 fn changes_of_nodes_concern_their_pods() {
     let forever = tolerates(r#""operator":"Exists""#);
     let both = ["Cancelling ns/p", "ns/p"];
-    let table: [(String, &str, &str, &[&str]); 6] = [
+    let table: [(String, &str, &str, &[&str]); 7] = [
         (limited("k", 300), "", TAINT, &["ns/p"]),
+        // Such a pod was never given time.
+        (limited("k", 0), TAINT, "", &["ns/p"]),
         (limited("k", 300), TAINT, "", &both),
         (limited("k", 300), TAINT, TAINT, &[]),
         (limited("k", 300), TAINT, LATER, &both),
