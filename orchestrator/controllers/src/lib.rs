@@ -6,7 +6,9 @@
 
 pub mod bootstrap_signer;
 pub mod certificates;
+mod claims;
 pub mod controller;
+mod deadline;
 pub mod deployment;
 pub mod endpoints;
 mod execute;
@@ -22,3 +24,5 @@ pub mod runner;
 pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
+mod tree;
+mod trees;
