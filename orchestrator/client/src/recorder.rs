@@ -113,8 +113,11 @@ impl Recording {
     async fn write(&self, decision: Decision) {
         for attempt in 1..=TRIES {
             let Err(status) = self.try_write(&decision).await else { return };
+            if is_expected(&status) {
+                tracing::debug!(%status, "an event was not taken");
+                return;
+            }
             if !is_passing(&status) || attempt == TRIES {
-                // Also where the namespace is being deleted: its events go with it.
                 tracing::warn!(%status, "an event is lost: the API refused it");
                 return;
             }
@@ -142,4 +145,10 @@ impl Recording {
 /// Whether a failure says nothing about the event itself.
 fn is_passing(status: &Status) -> bool {
     matches!(status.code, 429 | 503 | 504)
+}
+
+/// Whether a failure is in order: the event is there already, or goes with its namespace.
+fn is_expected(status: &Status) -> bool {
+    let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
+    status.reason == "AlreadyExists" || causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }

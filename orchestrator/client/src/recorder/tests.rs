@@ -140,6 +140,9 @@ fn similar_events_are_combined() {
         .unwrap();
     let Decision::Create(last) = last else { panic!("no new event") };
     assert!(last.at(&["reportingComponent"]).is_none() && last.at(&["source", "component"]).is_some());
+    // A message that is known is no further one.
+    let again = |number: u64| line(&correlator.decide(&Event::normal(&pod("p"), "R", number.to_string()), at(20)));
+    assert!((0..10).map(again).any(|line| !line.contains("combined")));
 }
 
 #[test]
@@ -161,6 +164,9 @@ fn floods_are_cut_off() {
     // What was dropped was counted.
     assert_eq!(tell("p", NORMAL, 300), "patch @0 28 a");
     assert_eq!(tell("p", NORMAL, 301), "drop");
+    // Silence saves no more than one burst.
+    let told = (0..100).filter(|_| tell("p", NORMAL, 100_000) != "drop").count();
+    assert_eq!(told, 25);
 }
 
 #[test]
@@ -194,6 +200,16 @@ fn series_begin_go_on_and_end() {
     assert_eq!(lines(correlator.due(Duration::from_secs(1802 + 360))), ["patch @0 9 no"]);
     assert_eq!(correlator.next_due(), None);
     assert_eq!(line(&correlator.decide(&event, at(3000))), "create @3000 0 no");
+    // A count that was written is not written again.
+    assert_eq!(line(&correlator.decide(&event, at(3001))), "patch @3000 2 no");
+    assert_eq!(lines(correlator.due(Duration::from_secs(3361))), [""; 0]);
+    assert_eq!(correlator.next_due(), None);
+    // Another version of the object has its own series.
+    correlator.decide(&event, at(4000));
+    let mut other = Value::clone(&event.regarding);
+    other.as_object_mut().unwrap().object_mut("metadata").insert("resourceVersion".into(), Value::text("8"));
+    let other = Event { regarding: Arc::new(other), ..event };
+    assert_eq!(line(&correlator.decide(&other, at(4001))), "create @4001 0 no");
 }
 
 /// Answers writes with what the test says, then with success.

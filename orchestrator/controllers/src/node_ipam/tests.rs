@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use coracle_apimachinery::json;
 use coracle_apimachinery::time::Instant;
 use coracle_client::memory::Objects;
 use coracle_client::resources::NODES;
-use coracle_client::{Operation, View};
+use coracle_client::{Change, Operation, View};
 
-use super::{DEFAULT_MASK_V4, DEFAULT_MASK_V6, DEFAULT_RANGES, NodeIpam};
+use super::{DEFAULT_MASK_V4, DEFAULT_MASK_V6, DEFAULT_RANGES, NodeIpam, keys};
 use crate::controller::{Action, Controller, Key, Plan, Round};
 
 fn round() -> Round<'static> {
@@ -120,4 +122,17 @@ fn nonsense_is_refused() {
         let error = NodeIpam::new(ranges, DEFAULT_MASK_V4, DEFAULT_MASK_V6).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
+}
+
+#[test]
+fn a_range_that_is_free_again_is_offered() {
+    let view = nodes(&[("a", &["10.42.0.0/24"]), ("b", &[]), ("c", &[])]);
+    let node = |name| view.get(&NODES, "", name);
+    let names = |old, new| {
+        let keys = keys(&view, &Change { resource: Arc::new(NODES.clone()), old, new });
+        keys.into_iter().map(|key| key.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, node("b")), ["b"]);
+    assert_eq!(names(node("a"), node("a")), [""; 0]);
+    assert_eq!(names(node("a"), None), ["b", "c"]);
 }

@@ -63,7 +63,7 @@ impl Controller for NodeLifecycle {
         }
         // One write of the node in each plan: the next one sees it.
         if !self.watch_over(view, &node, round, &mut plan) {
-            adapt(view, &node, round, &mut plan);
+            self.adapt(view, &node, round, &mut plan);
         }
         plan
     }
@@ -104,25 +104,27 @@ impl NodeLifecycle {
         }
         writes
     }
-}
 
-/// Brings taints and labels in line with the conditions.
-fn adapt(view: &View, node: &Arc<Value>, round: &Round<'_>, plan: &mut Plan) {
-    let pace = zones::pace(view, node, round.now);
-    let driving = match pace {
-        Pace::Now => Driving::ByCondition,
-        Pace::After(_) | Pace::Wait => Driving::NotYet,
-        Pace::Never => Driving::Never,
-    };
-    if let Pace::After(wait) = pace
-        && taints::would_drive(node)
-    {
-        plan.again_after(wait);
-    }
-    let taints = taints::wanted(node, driving, round.now);
-    let labels = labels::wanted(node);
-    if taints.is_some() || !labels.is_empty() {
-        plan.write(Write::patch(&NODES, node, PatchKind::Merge, patch(node, taints, labels)));
+    /// Brings taints and labels in line with the conditions.
+    fn adapt(&self, view: &View, node: &Arc<Value>, round: &Round<'_>, plan: &mut Plan) {
+        let pace = zones::pace(view, node, self.grace, round.now);
+        let driving = match pace {
+            Pace::Now => Driving::ByCondition,
+            Pace::After(_) | Pace::Wait => Driving::NotYet,
+            Pace::Never => Driving::Never,
+        };
+        if taints::would_drive(node) {
+            match pace {
+                Pace::After(wait) => plan.again_after(wait),
+                Pace::Wait | Pace::Never if zones::is_unsettled(view, self.grace) => plan.again_after(self.grace),
+                Pace::Now | Pace::Wait | Pace::Never => {}
+            }
+        }
+        let taints = taints::wanted(node, driving, round.now);
+        let labels = labels::wanted(node);
+        if taints.is_some() || !labels.is_empty() {
+            plan.write(Write::patch(&NODES, node, PatchKind::Merge, patch(node, taints, labels)));
+        }
     }
 }
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 use coracle_apimachinery::Value;
 use coracle_apimachinery::time::Instant;
 use coracle_client::View;
-use coracle_client::object::{name, time};
+use coracle_client::object::time;
 use coracle_client::resources::NODES;
 
-use super::health::ready;
+use super::health::{ready, signs};
 use super::taints;
 
 /// Nodes with this label say nothing about a disruption.
@@ -48,24 +48,31 @@ pub(super) fn facts(node: &Value) -> (bool, String, bool) {
     (ready(node) == Some("True"), zone(node), counts(node))
 }
 
-/// How pods may be driven away from a node now.
-pub(super) fn pace(view: &View, node: &Value, now: Instant) -> Pace {
+/// Whether a node is silent whose condition does not say so yet. It may still be heard of before it does, and then no
+/// change tells that the pace is another.
+pub(super) fn is_unsettled(view: &View, grace: Duration) -> bool {
+    view.list(&NODES, "").iter().any(|node| ready(node) == Some("True") && signs(view, node).age >= grace)
+}
+
+/// How pods may be driven away from a node now. Nodes that were silent for `grace` are lost even if their condition does
+/// not say so yet: of nodes that fail at once none is the first.
+pub(super) fn pace(view: &View, node: &Value, grace: Duration, now: Instant) -> Pace {
     let nodes = view.list(&NODES, "");
+    let is_lost = |node: &Value| ready(node) != Some("True") || signs(view, node).age >= grace;
     let mut counted = nodes.iter().filter(|node| counts(node)).peekable();
-    if counted.peek().is_some() && counted.all(|node| ready(node) != Some("True")) {
+    if counted.peek().is_some() && counted.all(|node| is_lost(node)) {
         return Pace::Never;
     }
     let zone_of = zone(node);
     let in_zone = || nodes.iter().filter(|other| zone(other) == zone_of);
     let size = in_zone().filter(|node| counts(node)).count();
-    let lost = in_zone().filter(|node| counts(node) && ready(node) != Some("True")).count();
+    let lost = in_zone().filter(|node| counts(node) && is_lost(node)).count();
     let between = match (lost < size && lost >= IN_TROUBLE.0 && lost * 100 >= size * IN_TROUBLE.1, size > LARGE) {
         (true, false) => return Pace::Wait,
         (true, true) => SLOW,
         (false, _) => USUAL,
     };
-    let others = in_zone().filter(|other| name(other) != name(node));
-    let added = others.filter_map(|other| time(taints::started(other)?, &["timeAdded"]));
+    let added = in_zone().filter_map(|other| time(taints::started(other)?, &["timeAdded"]));
     // A time that is yet to come says that the clock was set.
     let since = added.map(|added| now.seconds - added.seconds).filter(|since| *since >= 0).min();
     let since = since.and_then(|since| u64::try_from(since).ok()).map_or(between, Duration::from_secs);

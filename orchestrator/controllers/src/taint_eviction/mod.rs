@@ -1,6 +1,8 @@
 //! Deletes pods that do not tolerate the taints of their node, or no longer.
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod tolerations;
 
