@@ -20,7 +20,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build etcd, kube-apiserver and kubectl into the cache and print where they are
+    /// Build the real control plane, kwok and kubectl into the cache and print where they are
     Build {
         #[command(flatten)]
         cache: Cache,
