@@ -186,7 +186,7 @@ mod tests {
         let condition = Condition::of("pods", &["/a = 1"]).unwrap();
         let (one, other) = (json!({"a": 1}), json!({"a": 2}));
         assert!(condition.missed(&[]).unwrap().contains("no pods"));
-        assert_eq!(condition.missed(&[one.clone()]), None);
+        assert_eq!(condition.missed(std::slice::from_ref(&one)), None);
         assert!(condition.missed(&[one.clone(), other]).unwrap().contains("/a = 1"));
         let none = condition.counted(Some(0));
         assert_eq!(none.missed(&[]), None);

@@ -87,10 +87,8 @@ fn reduced(names: &Names, exact_nodes: bool, object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !WRITTEN.contains(&key.as_str()));
     }
-    if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
-        if let Some(conditions) = status.get_mut("conditions") {
-            *conditions = by_type(conditions, row.conditions);
-        }
+    if let Some(conditions) = object.pointer_mut("/status/conditions") {
+        *conditions = by_type(conditions, row.conditions);
     }
     for pointer in row.hidden {
         if let Some(Value::String(text)) = object.pointer_mut(pointer)
@@ -190,5 +188,43 @@ mod tests {
         assert_eq!(request("-----BEGIN CERTIFICATE-----\nx"), "<certificate>");
         assert_eq!(request(&STANDARD.encode("-----BEGIN CERTIFICATE-----\nx")), "<certificate>");
         assert_eq!(request("x"), "x");
+    }
+
+    /// JSON pointers of all leaves.
+    fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(items) => {
+                items.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), found));
+            }
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, value)| leaves(value, &format!("{path}/{index}"), found));
+            }
+            _ => found.push(path.to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_an_object_says_shows_and_what_writing_it_leaves_does_not() {
+        let object = json!({
+            "kind": "Deployment",
+            "metadata": {
+                "name": "web", "namespace": "n", "uid": "u", "generation": 2, "resourceVersion": "7",
+                "creationTimestamp": "2026-11-23T04:18:39Z", "managedFields": [{"manager": "m"}],
+                "labels": {"a": "b"}, "annotations": {"c": "d"}, "finalizers": ["f"],
+                "ownerReferences": [{"name": "o", "uid": "v", "controller": true}],
+            },
+            "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}},
+            "status": {"observedGeneration": 2, "conditions": [{"type": "Available", "status": "True", "reason": "R", "message": "m"}]},
+        });
+        let before = one(object.clone());
+        let mut found = Vec::new();
+        leaves(&object, "", &mut found);
+        for path in found {
+            let mut other = object.clone();
+            let place = other.pointer_mut(&path).unwrap();
+            *place = place.as_i64().map_or_else(|| Value::from("other"), |number| Value::from(number + 1));
+            let hidden = WRITTEN.iter().any(|member| path.starts_with(&format!("/metadata/{member}")));
+            assert_eq!(one(other) == before, hidden, "{path}");
+        }
     }
 }

@@ -156,16 +156,17 @@ impl<'a> Run<'a> {
             let (objects, _) = self.watcher().list(&Place::parse(text)?).await?;
             lists.push((text.clone(), objects));
         }
-        names.learn(name, &lists.iter().flat_map(|(_, objects)| objects).collect::<Vec<_>>());
+        // Hashes stand in the names of pods, too, and in messages: who made them must be known even if not recorded.
+        let (makers, _) = self.watcher().list(&Place::parse("replicasets")?).await?;
+        let objects = lists.iter().flat_map(|(_, objects)| objects);
+        names.learn(name, &makers.iter().chain(objects).collect::<Vec<_>>());
         let exact = step.wanted.nodes;
         let state = lists.into_iter().map(|(text, objects)| (text, super::reduce::reduce(names, exact, objects)));
         let state = state.collect();
-        let mut sentences = Value::Null;
-        if step.wanted.events {
-            let (objects, _) = self.watcher().list(&Place::parse("events")?).await?;
-            sentences = fresh(names, exact, events, &objects);
-        }
-        Ok(Look { state, events: sentences })
+        // What a step tells is over with it, wanted or not.
+        let (objects, _) = self.watcher().list(&Place::parse("events")?).await?;
+        let sentences = fresh(names, exact, events, &objects);
+        Ok(Look { state, events: if step.wanted.events { sentences } else { Value::Null } })
     }
 
     async fn written(&self, step: &Step, answer: Answer, look: Look) -> Result<Ending> {
@@ -182,14 +183,15 @@ impl<'a> Run<'a> {
 
     /// An answer without what is made up. Of the object that a request wrote only the state tells.
     fn normal(&self, mut answer: Answer) -> Answer {
+        // Ages are found by their columns, which must not have moved yet.
+        normalise(&mut answer);
         match &mut answer {
             Answer::Http(http) => {
                 http.headers.retain(|name, _| name == "warning");
-                if http.status < 300 {
-                    http.body = Body::Empty;
-                }
-                if let Body::Json(body) = &mut http.body {
-                    self.names.replace(body);
+                match &mut http.body {
+                    body if http.status < 300 => *body = Body::Empty,
+                    Body::Json(body) => self.names.replace(body),
+                    Body::Empty | Body::Events(_) | Body::Text(_) | Body::Bytes(_) => {}
                 }
             }
             Answer::Kubectl(kubectl) => {
@@ -198,7 +200,6 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        normalise(&mut answer);
         answer
     }
 }
