@@ -1,7 +1,9 @@
 //! `coracle`: the orchestrator and the verbs a user types. Here is only the assembly; every part lives in a crate.
 
+mod addresses;
 mod cli;
 mod cluster;
+mod control_plane;
 mod embedded;
 mod heartbeat;
 mod places;
