@@ -22,14 +22,10 @@ impl Indexer for Terms {
             let owners = metadata.at(&["ownerReferences"]).map_or(&[][..], Value::items);
             terms.extend(owners.iter().map(|owner| term(Term::Owner(owner.text_at(&["uid"])))));
         }
-        if key.kind().as_str() == "core/pods"
-            && contains(bytes, b"\"nodeName\"")
-            && let Ok(pod) = json::decode_any(bytes)
-        {
-            match pod.text_at(&["spec", "nodeName"]) {
-                "" => {}
-                node => terms.push(term(Term::Node(node))),
-            }
+        if key.kind().as_str() == "core/pods" {
+            let pod = contains(bytes, b"\"nodeName\"").then(|| json::decode_any(bytes).ok()).flatten();
+            let node = pod.as_ref().map_or("", |pod| pod.text_at(&["spec", "nodeName"]));
+            terms.push(term(Term::Node(node)));
         }
         terms.sort();
         terms.dedup();
@@ -69,7 +65,7 @@ mod tests {
                 "Pod",
                 "core/pods/a/p",
                 r#"{"metadata":{"name":"p","namespace":"a","ownerReferences":[{"apiVersion":"v1","kind":"X","name":"x","uid":"1"},{"apiVersion":"v1","kind":"X","name":"y","uid":"2"}]}}"#,
-                vec!["owner=1", "owner=2"],
+                vec!["node=", "owner=1", "owner=2"],
             ),
             (
                 "ConfigMap",

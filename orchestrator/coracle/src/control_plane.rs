@@ -110,6 +110,8 @@ fn controllers(
     let networks: Vec<&str> = arguments.cluster_cidr.split(',').collect();
     let ipam = NodeIpam::new(&networks, NODE_MASKS.0, NODE_MASKS.1);
     let ipam = ipam.map_err(|error| format!("--cluster-cidr: {error}"))?;
+    let services: Vec<&str> = arguments.service_cidr.split(',').collect();
+    let ipam = ipam.without(&services).map_err(|error| format!("--service-cidr: {error}"))?;
     let signing = |which: fn(&Authorities) -> &Authority| -> Arc<dyn Sign> {
         Arc::new(Signing { authorities: Arc::clone(authorities), which })
     };

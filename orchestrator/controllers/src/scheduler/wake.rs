@@ -114,7 +114,7 @@ fn differ(old: &Value, new: &Value, paths: &[&[&str]]) -> bool {
 
 /// The pods that wait for a node and that something matters to, in the order of their turns.
 fn waiting(view: &View, matters: impl Fn(&Value) -> bool) -> Vec<Key> {
-    let pods = view.list(&PODS, "");
+    let pods = view.pods_on("");
     let waiting = pods.iter().filter(|pod| is_pending(pod) && !is_gated(pod) && matters(pod));
     let mut keys: Vec<Key> = waiting.map(|pod| Key::of(pod)).collect();
     keys.sort_by_cached_key(|key| turn(view, key));
