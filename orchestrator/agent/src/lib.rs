@@ -1,0 +1,8 @@
+//! The node agent: what one node does for the pods that are bound to it.
+//!
+//! [`pod::plan`] is the heart: from a pod, what the runtime reports and what the agent remembers it says what to do
+//! next and which status to report. It is synchronous and deterministic; whoever executes its actions is dumb.
+//! [`runtime::Runtime`] is what executes them on containers, real or fake.
+
+pub mod pod;
+pub mod runtime;
