@@ -1,0 +1,1 @@
+//! Watches over the leases of nodes, taints nodes and evicts pods.

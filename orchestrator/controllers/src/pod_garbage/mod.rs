@@ -1,0 +1,1 @@
+//! Removes pods of nodes that are gone, and old finished pods.

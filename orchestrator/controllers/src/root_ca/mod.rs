@@ -1,0 +1,1 @@
+//! Publishes the authority of the API in every namespace.
