@@ -69,8 +69,21 @@ pub struct Container {
     pub image_id: String,
     /// When it was made.
     pub created: Instant,
+    /// Whom its first process runs as, where the runtime knows.
+    pub user: Option<User>,
     /// What it does.
     pub state: State,
+}
+
+/// Whom a container's first process runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The user.
+    pub uid: i64,
+    /// The group.
+    pub gid: i64,
+    /// The supplemental groups.
+    pub groups: Vec<i64>,
 }
 
 /// What a container does.
@@ -209,6 +222,10 @@ pub trait Runtime: Debug + Send + Sync {
 
     /// Removes a container that does not run.
     fn remove_container<'a>(&'a self, id: &'a str) -> Answer<'a, ()>;
+
+    /// Stops the pod's sandbox and frees its addresses; the sandbox is then no longer ready. Dead containers stay with
+    /// their logs.
+    fn stop_sandbox<'a>(&'a self, uid: &'a str) -> Answer<'a, ()>;
 
     /// Stops the pod's sandbox, kills what still runs in it, and removes all that there is of the pod: containers,
     /// volumes and sandbox.

@@ -122,6 +122,8 @@ pub enum Action {
         /// The runtime's name for it.
         id: String,
     },
+    /// [`Runtime::stop_sandbox`](crate::runtime::Runtime::stop_sandbox): the pod is over and stays for its status.
+    StopSandbox,
     /// [`Runtime::remove_pod`](crate::runtime::Runtime::remove_pod).
     RemovePod,
     /// Delete the pod from the API with grace 0 and its unique id as precondition. Only after the last status is
