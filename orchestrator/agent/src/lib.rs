@@ -4,5 +4,8 @@
 //! next and which status to report. It is synchronous and deterministic; whoever executes its actions is dumb.
 //! [`runtime::Runtime`] is what executes them on containers, real or fake.
 
+pub mod fake;
+pub mod node;
 pub mod pod;
 pub mod runtime;
+pub mod work;

@@ -1,0 +1,3 @@
+//! The loop of a node.
+
+pub(crate) mod patch;
