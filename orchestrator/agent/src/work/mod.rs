@@ -1,3 +1,6 @@
 //! The loop of a node.
 
+pub mod clock;
 pub(crate) mod patch;
+
+pub use clock::Clock;
