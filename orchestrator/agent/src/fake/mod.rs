@@ -15,6 +15,7 @@
 
 mod addresses;
 mod answers;
+mod looks;
 mod script;
 mod state;
 

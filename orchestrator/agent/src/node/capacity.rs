@@ -30,6 +30,11 @@ impl Machine {
         }
     }
 
+    /// How much of a resource of its own pods can have.
+    pub(crate) fn allocatable(&self, name: &str) -> Option<String> {
+        self.resources().into_iter().find(|(known, ..)| known == name).map(|(.., free)| free)
+    }
+
     /// Name, what there is and what pods can have.
     fn resources(&self) -> Vec<(String, String, String)> {
         let same = |name: &str, text: String| (name.to_owned(), text.clone(), text);

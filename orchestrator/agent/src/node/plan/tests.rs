@@ -120,7 +120,8 @@ fn what_is_said_is_not_said_again() {
 #[test]
 fn changes_are_reported() {
     type Edit = fn(&mut Machine, &mut Value);
-    let cases: [(&str, Edit, &[&str], &[&str], &str); 6] = [
+    type Case<'a> = (&'a str, Edit, &'a [&'a str], &'a [&'a str], &'a str);
+    let cases: [Case<'_>; 6] = [
         (
             "memory gets short",
             |machine, _| machine.pressure = Pressure { memory: true, ..Pressure::default() },
@@ -131,7 +132,7 @@ fn changes_are_reported() {
         (
             "the runtime fails",
             |machine, _| {
-                machine.problems = vec!["container runtime is down".to_owned(), "PLEG is not healthy".to_owned()]
+                machine.problems = vec!["container runtime is down".to_owned(), "PLEG is not healthy".to_owned()];
             },
             &["status", "conditions"],
             &["NodeNotReady"],
