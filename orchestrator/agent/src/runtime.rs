@@ -65,6 +65,8 @@ pub struct Container {
     pub attempt: u32,
     /// The image as the status shows it.
     pub image: String,
+    /// The image as the pod asked for it when the container was made.
+    pub asked: String,
     /// The identity of the image.
     pub image_id: String,
     /// When it was made.

@@ -1,24 +1,285 @@
-//! What the agent remembers of one pod between two plans.
+//! What the agent remembers of one pod between two plans, and what begun and ended actions change in it.
 
-use super::{Action, Event, Now, Outcome};
-use crate::runtime::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use coracle_apimachinery::duration;
+
+use super::backoff::Backoff;
+use super::probe::Prober;
+use super::stop::Stop;
+use super::view::field_path;
+use super::{Action, Event, Hook, Now, Outcome, Probe};
+use crate::runtime::{Failure, Handled, Image};
+
+/// How long after a failed start, sandbox or the like it is tried again.
+pub(crate) const RETRY: u64 = 10_000;
+/// How long after a failed removal it is tried again.
+const CLEANUP_RETRY: u64 = 1_000;
+/// The first and the longest wait after a failed mount.
+const MOUNT_RETRY: (u64, u64) = (500, 122_000);
 
 /// What the agent remembers of one pod.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    under_way: Vec<Action>,
+    /// Actions under way and when they began.
+    under_way: Vec<(Action, u64)>,
+    /// When the agent first saw the pod.
+    pub(crate) born: Option<Now>,
+    pub(crate) inits: BTreeSet<String>,
+    /// The waits before restarts, by container, and the instance that a wait was granted for.
+    pub(crate) restarts: BTreeMap<String, (Backoff, u32)>,
+    /// What pulls failed with, by image.
+    pub(crate) pulls: BTreeMap<String, PullFailure>,
+    /// Images that were pulled for the coming start of a container.
+    pub(crate) pulled: BTreeMap<String, Image>,
+    /// Why containers wait.
+    pub(crate) reasons: BTreeMap<String, Waiting>,
+    /// Hooks after the start that were not run or failed, by container.
+    pub(crate) post_starts: BTreeMap<String, PostStart>,
+    /// Containers on their way to an end, by id.
+    pub(crate) stops: BTreeMap<String, Stop>,
+    pub(crate) probers: BTreeMap<(String, Probe), Prober>,
+    /// When to try again to set up volumes or the sandbox, and how often it failed in a row.
+    pub(crate) volumes: Retry,
+    pub(crate) sandbox: Retry,
+    /// When to try again to clean up.
+    pub(crate) cleanup: u64,
+    /// Whether the API was told to delete the pod. Somebody's finalizer may keep it nonetheless.
+    pub(crate) deleted: bool,
+    /// Whether the end of the pod's time was announced.
+    pub(crate) deadline_announced: bool,
+}
+
+/// Why a container waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    /// The instance that waits to be made.
+    pub(crate) attempt: u32,
+    /// Not to be tried before.
+    pub(crate) until: u64,
+    /// Whether it is the start itself that failed.
+    pub(crate) start_failed: bool,
+}
+
+/// A failed pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PullFailure {
+    pub(crate) backoff: Backoff,
+    pub(crate) at: u64,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// A hook after the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PostStart {
+    pub(crate) attempt: u32,
+    /// What it failed with, if it did.
+    pub(crate) failed: Option<String>,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Retry {
+    pub(crate) at: u64,
+    failures: u32,
 }
 
 impl Memory {
-    /// An action starts.
-    pub fn began(&mut self, action: &Action, _now: Now) -> Vec<Event> {
-        self.under_way.push(action.clone());
-        Vec::new()
+    /// Whether the same work is under way.
+    pub(crate) fn is_under_way(&self, action: &Action) -> bool {
+        self.under_way.iter().any(|(other, _)| other.is_same_work(action))
     }
 
-    /// An action ended.
-    pub fn ended(&mut self, action: &Action, _result: Result<Outcome, Failure>, _now: Now) -> Vec<Event> {
-        self.under_way.retain(|other| other != action);
-        Vec::new()
+    /// Whether any action under way fits.
+    pub(crate) fn any_under_way(&self, fits: impl Fn(&Action) -> bool) -> bool {
+        self.under_way.iter().any(|(action, _)| fits(action))
     }
+
+    /// An action starts; answers what to record about it.
+    pub fn began(&mut self, action: &Action, now: Now) -> Vec<Event> {
+        self.under_way.push((action.clone(), now.ms));
+        match action {
+            Action::Pull { container, image } => {
+                vec![Event::normal("Pulling", format!("Pulling image {image:?}"), self.path(container))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// An action ended; answers what to record about it.
+    pub fn ended(&mut self, action: &Action, result: Result<Outcome, Failure>, now: Now) -> Vec<Event> {
+        let at = self.under_way.iter().position(|(other, _)| other == action);
+        let began = at.map_or(now.ms, |at| self.under_way.remove(at).1);
+        match action {
+            Action::Pull { container, image } => self.pull_ended(container, image, result, began, now),
+            Action::Start { container, attempt, .. } => self.start_ended(container, *attempt, result, now),
+            Action::RunHook { container, id, hook, .. } => self.hook_ended(container, id, *hook, result),
+            Action::Probe { container, id, probe, .. } => self.probe_ended(container, id, *probe, result),
+            Action::Stop { id, .. } => self.stop_ended(id, result, now),
+            Action::EnsureSandbox { .. } => self.sandbox_ended(result, now),
+            Action::EnsureVolumes => self.volumes_ended(result, now),
+            Action::RemoveContainer { .. } | Action::StopSandbox | Action::RemovePod | Action::DeletePod => {
+                if result.is_err() {
+                    self.cleanup = now.ms + CLEANUP_RETRY;
+                } else if *action == Action::DeletePod {
+                    self.deleted = true;
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn path(&self, container: &str) -> String {
+        field_path(container, self.inits.contains(container))
+    }
+
+    fn pull_ended(
+        &mut self,
+        container: &str,
+        image: &str,
+        result: Result<Outcome, Failure>,
+        began: u64,
+        now: Now,
+    ) -> Vec<Event> {
+        let path = self.path(container);
+        match result {
+            Ok(outcome) => {
+                let pulled = match outcome {
+                    Outcome::Image(pulled) => pulled,
+                    _ => Image { name: image.to_owned(), id: image.to_owned(), bytes: 0 },
+                };
+                let took = print(Duration::from_millis(now.ms.saturating_sub(began)));
+                let message = format!(
+                    "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {} bytes.",
+                    pulled.bytes
+                );
+                self.pulls.remove(image);
+                self.pulled.insert(container.to_owned(), pulled);
+                vec![Event::normal("Pulled", message, path)]
+            }
+            Err(Failure { reason, message }) => {
+                let reason = if reason.is_empty() { "ErrImagePull".to_owned() } else { reason };
+                let events = vec![
+                    Event::warning("Failed", format!("Failed to pull image {image:?}: {message}"), path.clone()),
+                    Event::warning("Failed", format!("Error: {reason}"), path),
+                ];
+                let ms = i64::try_from(now.ms).unwrap_or(i64::MAX);
+                let backoff = Backoff::next(self.pulls.get(image).map(|failure| failure.backoff), ms, ms);
+                self.pulls.insert(image.to_owned(), PullFailure { backoff, at: now.ms, reason, message });
+                events
+            }
+        }
+    }
+
+    fn start_ended(&mut self, container: &str, attempt: u32, result: Result<Outcome, Failure>, now: Now) -> Vec<Event> {
+        let path = self.path(container);
+        self.pulled.remove(container);
+        let Err(Failure { reason, message }) = result else {
+            self.reasons.remove(container);
+            return vec![
+                Event::normal("Created", "Container created", path.clone()),
+                Event::normal("Started", "Container started", path),
+            ];
+        };
+        let reason = if reason.is_empty() { "RunContainerError".to_owned() } else { reason };
+        let mut events = Vec::new();
+        if reason == "RunContainerError" {
+            events.push(Event::normal("Created", "Container created", path.clone()));
+        }
+        events.push(Event::warning("Failed", format!("Error: {message}"), path));
+        self.post_starts.remove(container);
+        self.reasons.insert(
+            container.to_owned(),
+            Waiting { reason, message, attempt, until: now.ms + RETRY, start_failed: true },
+        );
+        events
+    }
+
+    fn hook_ended(&mut self, container: &str, id: &str, hook: Hook, result: Result<Outcome, Failure>) -> Vec<Event> {
+        let failed = match result {
+            Ok(Outcome::Handled(Handled { success: false, output })) => Some(output),
+            Ok(_) => None,
+            Err(failure) => Some(failure.message),
+        };
+        let path = self.path(container);
+        match hook {
+            Hook::PreStop => {
+                if let Some(stop) = self.stops.get_mut(id) {
+                    stop.hook_ended();
+                }
+                // The output may hold secrets and stays out of the event.
+                failed.map(|_| Event::warning("FailedPreStopHook", "PreStopHook failed", path)).into_iter().collect()
+            }
+            Hook::PostStart => {
+                if failed.is_none() {
+                    self.post_starts.remove(container);
+                    return Vec::new();
+                }
+                if let Some(post_start) = self.post_starts.get_mut(container) {
+                    post_start.failed = failed;
+                }
+                vec![Event::warning("FailedPostStartHook", "PostStartHook failed", path)]
+            }
+        }
+    }
+
+    fn probe_ended(&mut self, container: &str, id: &str, probe: Probe, result: Result<Outcome, Failure>) -> Vec<Event> {
+        let path = self.path(container);
+        match result {
+            Ok(Outcome::Handled(Handled { success, output })) => {
+                if let Some(prober) = self.probers.get_mut(&(id.to_owned(), probe)) {
+                    prober.answered(success);
+                }
+                if success {
+                    return Vec::new();
+                }
+                vec![Event::warning("Unhealthy", format!("{probe:?} probe failed: {output}"), path)]
+            }
+            Ok(_) => Vec::new(),
+            Err(Failure { message, .. }) => {
+                let message = format!("{probe:?} probe errored and resulted in unknown state: {message}");
+                vec![Event::warning("Unhealthy", message, path)]
+            }
+        }
+    }
+
+    fn stop_ended(&mut self, id: &str, result: Result<Outcome, Failure>, now: Now) -> Vec<Event> {
+        if let Some(stop) = self.stops.get_mut(id) {
+            stop.ended(now.ms);
+        }
+        let failed = |failure: Failure| {
+            Event::warning("FailedKillPod", format!("error killing pod: {}", failure.message), String::new())
+        };
+        result.err().map(failed).into_iter().collect()
+    }
+
+    fn sandbox_ended(&mut self, result: Result<Outcome, Failure>, now: Now) -> Vec<Event> {
+        let Err(failure) = result else {
+            self.sandbox = Retry::default();
+            return Vec::new();
+        };
+        self.sandbox.at = now.ms + RETRY;
+        let message = format!("Failed to create pod sandbox: {}", failure.message);
+        vec![Event::warning("FailedCreatePodSandBox", message, String::new())]
+    }
+
+    fn volumes_ended(&mut self, result: Result<Outcome, Failure>, now: Now) -> Vec<Event> {
+        let Err(failure) = result else {
+            self.volumes = Retry::default();
+            return Vec::new();
+        };
+        let (first, longest) = MOUNT_RETRY;
+        let wait = first.saturating_mul(1 << self.volumes.failures.min(10)).min(longest);
+        self.volumes = Retry { at: now.ms + wait, failures: self.volumes.failures + 1 };
+        vec![Event::warning("FailedMount", failure.message, String::new())]
+    }
+}
+
+/// A duration as Go prints it.
+pub(crate) fn print(duration: Duration) -> String {
+    duration::print(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
 }

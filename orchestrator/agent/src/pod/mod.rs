@@ -11,12 +11,32 @@
 //! The memory knows which actions are under way, so a plan never asks for one twice. An agent that starts anew begins
 //! with an empty memory; what counts is in the runtime and in the pod.
 
+pub mod admit;
+mod backoff;
+mod event;
+mod image;
 pub mod memory;
 pub mod plan;
+pub mod probe;
+mod probes;
+mod qos;
+mod reset;
+pub mod resources;
+mod restart;
+mod start;
+pub mod status;
+mod stop;
+mod sync;
+pub mod unsupported;
+mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use memory::Memory;
 pub use plan::plan;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use coracle_apimachinery::Value;
@@ -40,6 +60,18 @@ pub struct Host {
     pub ips: Vec<String>,
     /// Whether the runtime takes volumes of every kind (the fake one does).
     pub all_volumes: bool,
+}
+
+impl Now {
+    /// Milliseconds of the wall clock since the Unix epoch.
+    pub(crate) fn wall_ms(self) -> i64 {
+        millis(self.wall)
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub(crate) fn millis(instant: Instant) -> i64 {
+    instant.seconds * 1_000 + i64::from(instant.micros / 1_000)
 }
 
 /// What to do and to say now.
@@ -131,6 +163,23 @@ pub enum Action {
     DeletePod,
 }
 
+impl Action {
+    /// Whether both are the same piece of work, so that one under way makes the other needless.
+    pub fn is_same_work(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::EnsureSandbox { .. }, Self::EnsureSandbox { .. }) => true,
+            (Self::Start { container: left, .. }, Self::Start { container: right, .. }) => left == right,
+            (Self::RunHook { id: left, hook, .. }, Self::RunHook { id: right, hook: other, .. }) => {
+                left == right && hook == other
+            }
+            (Self::Probe { id: left, probe, .. }, Self::Probe { id: right, probe: other, .. }) => {
+                left == right && probe == other
+            }
+            _ => self == other,
+        }
+    }
+}
+
 /// What an action gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -189,7 +238,7 @@ pub struct Event {
     /// Whether it is a `Warning` rather than `Normal`.
     pub warning: bool,
     /// The reason.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The message.
     pub message: String,
     /// The member of the pod that it is about, for example `spec.containers{web}`; empty for the whole pod.
