@@ -100,6 +100,7 @@ impl Runtime for Fake {
                         name: name.to_owned(),
                         attempt: spec.attempt,
                         image: spec.container.text_at(&["image"]).to_owned(),
+                        asked: spec.container.text_at(&["image"]).to_owned(),
                         image_id: spec.image_id.clone(),
                         created: self.clock.now(),
                         user: None,

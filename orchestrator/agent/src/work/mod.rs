@@ -4,11 +4,13 @@
 //! on, and each pod has a task of its own. All of them wait for events and deadlines; nothing asks again and again.
 
 mod action;
+mod admission;
 mod back_off;
 pub mod clock;
 mod env;
 mod follow;
 mod lease;
+mod news;
 mod node;
 pub(crate) mod patch;
 mod pod;
@@ -32,6 +34,7 @@ use tokio::time::Instant;
 use crate::node::Machine;
 use crate::pod::{Host, Now};
 use crate::runtime::Runtime;
+use admission::Admission;
 use follow::follow;
 
 /// Takes what is to be told.
@@ -66,6 +69,7 @@ struct Shared {
     host: Host,
     events: Events,
     began: Instant,
+    admission: Admission,
 }
 
 /// Runs a node until `stop` becomes true or the API closes. Containers go on running then, and the next run adopts them.
@@ -77,7 +81,15 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let host = Host { ips: settings.machine.addresses.clone(), all_volumes: settings.all_volumes };
-    let shared = Arc::new(Shared { client, runtime, settings, host, events, began: Instant::now() });
+    let shared = Arc::new(Shared {
+        client,
+        runtime,
+        settings,
+        host,
+        events,
+        began: Instant::now(),
+        admission: Admission::default(),
+    });
     let mut tasks = JoinSet::new();
     let nodes = follow(&mut tasks, &shared, &NODES);
     let pods = follow(&mut tasks, &shared, &PODS);

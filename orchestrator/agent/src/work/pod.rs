@@ -10,7 +10,9 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::action::execute;
+use super::admission::is_over;
 use super::back_off::{BackOff, until};
+use super::news::told;
 use super::report::{Report, Sent};
 use super::tree::{ending, images, version, with_status};
 use crate::pod::{Action, Event, Memory, Outcome, Plan, plan};
@@ -24,6 +26,10 @@ struct Task {
     pod: Arc<Value>,
     /// Whether the API no longer has it; its end is then nobody's business but the node's.
     gone: bool,
+    /// Whether the node was asked to take it on.
+    asked: bool,
+    /// What is to be reported of a pod that the node does not take on, until that is done.
+    rejected: Option<Value>,
     memory: Memory,
     report: Report,
     jobs: JoinSet<Done>,
@@ -49,6 +55,8 @@ pub(super) async fn work(
         shared,
         pod,
         gone: false,
+        asked: false,
+        rejected: None,
         memory: Memory::default(),
         report: Report::default(),
         jobs: JoinSet::new(),
@@ -98,6 +106,14 @@ impl Task {
             }
         };
         self.back_off.reset();
+        self.ask(&observed);
+        if self.gone || is_over(&self.pod) {
+            self.rejected = None;
+        }
+        if let Some(status) = self.rejected.clone() {
+            self.say(&status);
+            return Step::Again(self.report.again());
+        }
         let plan = plan(&self.pod, &observed, &mut self.memory, &self.shared.host, self.shared.now());
         let Plan { actions, again_after, status, events, .. } = plan;
         self.tell(events);
@@ -114,17 +130,33 @@ impl Task {
             self.start(actions, &observed);
             return Step::Again(again_after.map(|after| Instant::now() + after));
         }
-        let sending = self.report.next(&self.pod, &status);
-        let unsaid = sending.is_some() || self.report.is_waiting();
-        if let Some(write) = sending {
-            let shared = Arc::clone(&self.shared);
-            self.jobs.spawn(async move { Done::Sent(Box::new(write.send(&*shared.client).await)) });
-        }
+        let unsaid = self.say(&status);
         // The pod is deleted only after its last status is written.
         let actions = actions.into_iter().filter(|action| !unsaid || *action != Action::DeletePod).collect();
         self.start(actions, &observed);
         let again = [again_after.map(|after| Instant::now() + after), self.report.again()];
         Step::Again(again.into_iter().flatten().min())
+    }
+
+    /// Asks whether the node takes a new pod on.
+    fn ask(&mut self, observed: &Observed) {
+        if std::mem::replace(&mut self.asked, true) || !observed.containers.is_empty() || is_over(&self.pod) {
+            return;
+        }
+        let shared = &self.shared;
+        if let Err(rejection) = shared.admission.ask(&shared.client.view(), shared.name(), &self.pod) {
+            self.rejected = Some(rejection.status(&self.pod, shared.now()));
+            self.tell(vec![rejection.event()]);
+        }
+    }
+
+    /// Reports a status if it is news; says whether it is not yet written.
+    fn say(&mut self, status: &Value) -> bool {
+        if let Some(letter) = self.report.next(&self.pod, status) {
+            let shared = Arc::clone(&self.shared);
+            self.jobs.spawn(async move { Done::Sent(Box::new(letter.send(&*shared.client).await)) });
+        }
+        self.report.is_waiting()
     }
 
     fn start(&mut self, actions: Vec<Action>, observed: &Observed) {
@@ -161,14 +193,7 @@ impl Task {
 
     fn tell(&self, events: Vec<Event>) {
         for event in events {
-            let kind = if event.warning {
-                coracle_client::event::Event::warning
-            } else {
-                coracle_client::event::Event::normal
-            };
-            let mut told = kind(&self.pod, event.reason, event.message);
-            told.field_path = event.field_path;
-            (self.shared.events)(told);
+            (self.shared.events)(told(&self.pod, event));
         }
     }
 }

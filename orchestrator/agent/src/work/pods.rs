@@ -39,7 +39,10 @@ pub(super) async fn keep(shared: Arc<Shared>, mut views: watch::Receiver<Option<
         tokio::select! {
             changed = views.changed() => if changed.is_err() { return },
             Some(ended) = tasks.running.join_next() => match ended {
-                Ok(uid) => { tasks.pods.remove(&uid); }
+                Ok(uid) => {
+                    tasks.pods.remove(&uid);
+                    tasks.shared.admission.free(&uid);
+                }
                 // Its pod gets a new task with the next change of the API.
                 Err(failure) => {
                     tracing::error!(%failure, "the task of a pod failed");
@@ -59,6 +62,9 @@ impl Tasks {
             if !there.iter().any(|there| object::uid(there) == uid) {
                 pod.send_if_modified(|pod| pod.take().is_some());
             }
+        }
+        for pod in there.iter().filter(|pod| !pod.text_at(&["status", "startTime"]).is_empty()) {
+            self.shared.admission.take(pod);
         }
         for pod in there {
             match self.pods.get(object::uid(&pod)) {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::back_off::BackOff;
 use super::patch::status_patch;
+use crate::pod::status::differs;
 
 /// What was written and what is being written.
 #[derive(Debug, Default)]
@@ -61,9 +62,11 @@ impl Report {
     }
 
     fn is_settled(&self, pod: &Value, status: &Value) -> bool {
+        const NOTHING: Value = Value::Null;
         let says = pod.at(&["status"]);
         let settled = self.settled.as_ref();
-        says == Some(status) || settled.is_some_and(|(written, kept)| written == status && says == Some(kept))
+        !differs(says.unwrap_or(&NOTHING), status)
+            || settled.is_some_and(|(written, kept)| written == status && says == Some(kept))
     }
 
     /// Whether something is still to be said.

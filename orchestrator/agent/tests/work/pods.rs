@@ -72,7 +72,8 @@ async fn a_crash_loop_slows_down() {
     cluster.pod("n", "a", &[("exit-code", "1"), ("exit-after", "1s")], "{}").await;
     let mut times = Vec::new();
     for count in 1..=4 {
-        let pod = cluster.until("a", |pod| restarts(pod) == count && container(pod).at(&["state", "running"]).is_some());
+        let pod =
+            cluster.until("a", |pod| restarts(pod) == count && container(pod).at(&["state", "running"]).is_some());
         let pod = pod.await;
         times.push(cluster.seconds());
         let last = container(&pod).at(&["lastState", "terminated"]).unwrap();
@@ -231,7 +232,9 @@ async fn an_environment_that_is_missing_holds_the_container_back() {
     cluster.pod("n", "a", &[], spec).await;
     let pod = cluster.until("a", |pod| waits_for(pod) == "CreateContainerConfigError").await;
     assert_eq!(container(&pod).text_at(&["state", "waiting", "message"]), "configmap \"c\" not found");
-    let map = tree(r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"default","name":"c"},"data":{"k":"v"}}"#);
+    let map = tree(
+        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"default","name":"c"},"data":{"k":"v"}}"#,
+    );
     cluster.api.write(Write::create(&CONFIG_MAPS, map)).await.unwrap();
     cluster.until("a", is_ready).await;
     assert!(cluster.seconds() <= 120, "{}", cluster.seconds());

@@ -4,6 +4,7 @@ use coracle_apimachinery::Value;
 use coracle_client::object;
 
 use super::Place;
+use crate::pod::resources::Amount;
 
 /// The value of a field of the pod.
 pub(super) fn field(place: &Place<'_>, path: &str) -> Result<String, String> {
@@ -58,40 +59,19 @@ pub(super) fn resource(place: &Place<'_>, container: &Value, reference: &Value) 
     if !known || !matches!(list, "limits" | "requests") {
         return Err(unsupported());
     }
-    let amount = amount(container.text_at(&["resources", list, name]));
-    let amount = if amount == 0.0 && list == "limits" {
-        place.machine.allocatable(name).map_or(0.0, |text| self::amount(&text))
-    } else {
-        amount
+    let own = amount(container.text_at(&["resources", list, name]), name);
+    let amount_of = |text: String| amount(&text, name);
+    let whole = if own == 0 && list == "limits" { place.machine.allocatable(name).map_or(0, amount_of) } else { own };
+    let divisor = match amount(reference.text_at(&["divisor"]), name) {
+        0 => amount("1", name),
+        divisor => divisor,
     };
-    let divisor = self::amount(reference.text_at(&["divisor"]));
-    let divisor = if divisor == 0.0 { 1.0 } else { divisor };
-    Ok(format!("{:.0}", (amount / divisor).ceil()))
+    let up = i64::from(whole % divisor.max(1) != 0);
+    Ok((whole / divisor.max(1) + up).to_string())
 }
 
-/// The number that a quantity stands for.
-fn amount(quantity: &str) -> f64 {
-    let end = quantity.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(quantity.len());
-    let (number, suffix) = quantity.split_at_checked(end).unwrap_or_default();
-    let factor = match suffix {
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1024.0 * 1024.0,
-        "Gi" => 1024.0 * 1024.0 * 1024.0,
-        "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        "Pi" => 1024.0 * 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        "Ei" => 1024.0 * 1024.0 * 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => {
-            suffix.strip_prefix(['e', 'E']).and_then(|power| power.parse().ok()).map_or(1.0, |power| 10f64.powi(power))
-        }
-    };
-    number.parse::<f64>().unwrap_or_default() * factor
+/// A quantity in the unit in which the resource is counted: thousandths of processors, whole bytes.
+fn amount(quantity: &str, name: &str) -> i64 {
+    let amount = Amount::parse(quantity).unwrap_or_default();
+    if name == "cpu" { amount.millis() } else { amount.wholes() }
 }
