@@ -10,6 +10,22 @@ use coracle_apimachinery::{Object, Value};
 use super::status::rejected;
 use super::{Event, Now};
 
+/// The reasons that events can have.
+const REASONS: [&str; 10] = [
+    "NodeAffinity",
+    "NodeName",
+    "NodePorts",
+    "OutOfcpu",
+    "OutOfephemeral-storage",
+    "OutOfmemory",
+    "OutOfpods",
+    "PodOSNotSupported",
+    "PodOSSelectorNodeLabelDoesNotMatch",
+    "TaintToleration",
+];
+/// The reason of the event about a resource that is not one of the usual ones.
+const OTHER: &str = "OutOfExtendedResources";
+
 /// Why a pod may not run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -34,9 +50,10 @@ impl Rejection {
         rejected(pod, &self.reason, &format!("Pod was rejected: {}", self.message), now)
     }
 
-    /// The event about it.
+    /// The event about it. What schedulers cannot see goes by one common name there.
     pub fn event(&self) -> Event {
-        Event::warning(self.reason.clone(), self.message.clone(), String::new())
+        let reason = REASONS.iter().find(|reason| **reason == self.reason).unwrap_or(&OTHER);
+        Event::warning(reason, self.message.clone(), String::new())
     }
 }
 

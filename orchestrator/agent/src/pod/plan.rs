@@ -9,7 +9,7 @@ use super::memory::Waiting;
 use super::status::{Report, generate};
 use super::view::{Pod, Spec};
 use super::{Action, Event, Host, Memory, Now, Plan, millis, probes, stop, sync, unsupported};
-use crate::runtime::Observed;
+use crate::runtime::{Container, Observed};
 
 /// Why a pod ends although nobody deletes it.
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
@@ -58,6 +58,12 @@ impl Context<'_> {
             before.is_none_or(|before| (&before.reason, before.attempt) != (&waiting.reason, waiting.attempt));
         self.memory.reasons.insert(spec.name().to_owned(), waiting);
         is_news
+    }
+
+    /// Whether the hook behind the start of this instance has not come to its end yet.
+    pub(crate) fn hook_is_due(&self, container: &Container) -> bool {
+        let due = self.memory.post_starts.get(&container.name);
+        due.is_some_and(|due| due.attempt == container.attempt && due.failed.is_none())
     }
 
     /// How often the status says that a container was restarted, counting the restart that is due now.

@@ -47,6 +47,10 @@ pub(crate) fn ask(context: &mut Context<'_>, ending: bool) {
         let Some(container) = context.observed.newest(spec.name()).filter(|container| container.is_running()) else {
             continue;
         };
+        // A container whose hook still runs counts as not running yet.
+        if context.hook_is_due(container) {
+            continue;
+        }
         let stopping = ending || context.memory.stops.contains_key(&container.id);
         let started = is_started(context.pod, context.memory, spec, container);
         for kind in KINDS {

@@ -2,7 +2,7 @@
 
 use coracle_apimachinery::Value;
 
-use super::resources::Amount;
+use super::amount::Amount;
 use super::view::Pod;
 
 /// The class of a pod.

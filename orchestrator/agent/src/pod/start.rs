@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use coracle_apimachinery::Value;
+
 use super::backoff::Backoff;
 use super::memory::{PostStart, Waiting, print};
 use super::plan::Context;
@@ -107,6 +109,7 @@ pub(crate) fn follow_hook(context: &mut Context<'_>, spec: Spec<'_>) -> bool {
     }
     let id = newest.id.clone();
     if let Some(message) = post_start.failed {
+        let message = hook_failure(context, spec, &message);
         let (reason, attempt) = ("PostStartHookError".to_owned(), newest.attempt + 1);
         context.wait(spec, Waiting { reason, message, attempt, until: 0, start_failed: false });
         let grace = stop::grace(context.pod, None);
@@ -116,4 +119,21 @@ pub(crate) fn follow_hook(context: &mut Context<'_>, spec: Spec<'_>) -> bool {
     let timeout = Duration::from_secs(u64::from(u32::MAX));
     context.act(Action::RunHook { container: name.to_owned(), id, hook: Hook::PostStart, timeout });
     true
+}
+
+/// What is said of a hook that failed after the start.
+fn hook_failure(context: &Context<'_>, spec: Spec<'_>, output: &str) -> String {
+    let hook = spec.hook(Hook::PostStart);
+    let about =
+        format!("for Container {:?} in Pod {:?} failed - error: {output}", spec.name(), context.pod.described());
+    if let Some(exec) = hook.and_then(|hook| hook.at(&["exec"])) {
+        let command = exec.at(&["command"]).map(Value::items).unwrap_or_default();
+        let words: Vec<&str> = command.iter().filter_map(Value::as_str).collect();
+        return format!("Exec lifecycle hook ([{}]) {about}", words.join(" "));
+    }
+    if let Some(get) = hook.and_then(|hook| hook.at(&["httpGet"])) {
+        return format!("HTTP lifecycle hook ({}) {about}", get.text_at(&["path"]));
+    }
+    let seconds = hook.and_then(|hook| hook.at(&["sleep", "seconds"])).and_then(Value::as_int).unwrap_or(0);
+    format!("Sleep lifecycle hook ({seconds}) {about}")
 }

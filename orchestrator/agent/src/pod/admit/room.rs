@@ -3,7 +3,8 @@
 use coracle_apimachinery::Value;
 
 use super::Rejection;
-use crate::pod::resources::{Amount, Amounts, add_all, total};
+use crate::pod::amount::Amount;
+use crate::pod::resources::{Amounts, add_all, total};
 
 /// The resources that are counted in thousandths.
 const IN_MILLIS: &str = "cpu";

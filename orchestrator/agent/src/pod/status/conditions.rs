@@ -35,8 +35,7 @@ impl Says {
 pub(crate) fn all(context: &Context<'_>, inits: &[Entry], mains: &[Entry], phase: &str) -> Vec<Value> {
     let pod = context.pod;
     let old = pod.0.at(&["status", "conditions"]).map(Value::items).unwrap_or_default();
-    let mut conditions: Vec<Value> =
-        old.iter().filter(|condition| !OWN.contains(&condition.text_at(&["type"]))).cloned().collect();
+    let mut conditions = of_others(pod);
     let sandbox = match sync::sandbox_problem(pod, context.observed) {
         None => Says::yes(),
         Some(problem) => Says::no("PodSandboxNotReady", problem),
@@ -57,6 +56,12 @@ pub(crate) fn all(context: &Context<'_>, inits: &[Entry], mains: &[Entry], phase
     let generation = pod.generation();
     conditions.extend(own.into_iter().map(|(name, says)| print(name, &says, old, generation, &now)));
     conditions
+}
+
+/// The conditions that others write.
+pub(crate) fn of_others(pod: Pod<'_>) -> Vec<Value> {
+    let old = pod.0.at(&["status", "conditions"]).map(Value::items).unwrap_or_default();
+    old.iter().filter(|condition| !OWN.contains(&condition.text_at(&["type"]))).cloned().collect()
 }
 
 /// A condition keeps the time of its last change of sides.

@@ -47,11 +47,11 @@ fn entry(context: &Context<'_>, spec: Spec<'_>, old: Option<Entry>) -> Entry {
     let mut entry = match instances.as_slice() {
         [] => missing(context, spec, old),
         [newest, rest @ ..] => {
-            let mut entry = present(spec, newest, old.as_ref());
+            let mut entry = present(context.pod, spec, newest, old.as_ref());
             if let Some(runtime::State::Exited(exit)) = rest.first().map(|before| &before.state) {
                 entry.last = rest.first().map(|before| End::of(exit, &before.id));
             }
-            if hook_is_due(context, newest) && entry.is_running() {
+            if entry.is_running() && context.hook_is_due(newest) {
                 entry.state = waiting_for_start(context.pod);
             }
             entry
@@ -60,11 +60,6 @@ fn entry(context: &Context<'_>, spec: Spec<'_>, old: Option<Entry>) -> Entry {
     wait(context, spec, &mut entry);
     entry.mounts = mounts(spec);
     entry
-}
-
-fn hook_is_due(context: &Context<'_>, container: &Container) -> bool {
-    let due = context.memory.post_starts.get(&container.name);
-    due.is_some_and(|due| due.attempt == container.attempt && due.failed.is_none())
 }
 
 /// Why containers wait that were never tried.
@@ -119,9 +114,9 @@ fn missing(context: &Context<'_>, spec: Spec<'_>, old: Option<Entry>) -> Entry {
 }
 
 /// A container that the runtime has.
-fn present(spec: Spec<'_>, container: &Container, old: Option<&Entry>) -> Entry {
+fn present(pod: Pod<'_>, spec: Spec<'_>, container: &Container, old: Option<&Entry>) -> Entry {
     let state = match &container.state {
-        runtime::State::Created => State::Waiting { reason: String::new(), message: String::new() },
+        runtime::State::Created => waiting_for_start(pod),
         runtime::State::Running { started } => State::Running(time(*started)),
         runtime::State::Exited(exit) => State::Terminated(End::of(exit, &container.id)),
     };

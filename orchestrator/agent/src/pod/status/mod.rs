@@ -101,24 +101,22 @@ pub(crate) fn generate(context: &Context<'_>, host: &Host, report: &Report) -> V
     status
 }
 
-/// The status of a pod that this node does not take.
+/// The status of a pod that this node does not take. Of the conditions only those of others stay.
 pub(crate) fn rejected(pod: &Value, reason: &str, message: &str, now: Now) -> Value {
     let pod = Pod(pod);
-    let old = pod.0.at(&["status"]).and_then(Value::as_object).cloned().unwrap_or_default();
-    let now = now.wall.print(Precision::Seconds);
-    let news = tree([
+    let mut status = tree([
         ("observedGeneration", Some(Value::Int(pod.generation())).filter(|value| !value.is_empty())),
         ("phase", text("Failed")),
         ("reason", text(reason)),
         ("message", text(message)),
-        ("startTime", text(&now)),
+        ("startTime", text(&now.wall.print(Precision::Seconds))),
         ("qosClass", text(qos::class(pod))),
+        ("conditions", list(conditions::of_others(pod))),
     ]);
-    let mut members = old;
-    for (name, value) in news.as_object().into_iter().flat_map(Object::iter) {
-        members.insert(name.to_owned().into(), value.clone());
+    if let Some(members) = status.as_object_mut() {
+        keep(pod, members);
     }
-    Value::Object(members)
+    status
 }
 
 /// Members that others write.

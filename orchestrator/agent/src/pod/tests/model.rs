@@ -97,6 +97,7 @@ impl Model {
         for event in &made.events {
             self.record(event);
         }
+        self.check(&made.status);
         self.pod.as_object_mut().unwrap().insert("status".into(), made.status.clone());
         for action in &made.actions {
             let now = self.now();
@@ -111,6 +112,27 @@ impl Model {
             }
         }
         made
+    }
+
+    /// What must hold for every two statuses in a row: a final phase stays, and no restart count goes back.
+    fn check(&self, next: &Value) {
+        let (before, after) = (self.pod.text_at(&["status", "phase"]), next.text_at(&["phase"]));
+        assert!(before == after || !matches!(before, "Succeeded" | "Failed"), "{before} became {after}");
+        for list in ["containerStatuses", "initContainerStatuses"] {
+            let entries = |status: Option<&Value>| -> BTreeMap<String, i64> {
+                let items = status.and_then(|status| status.at(&[list])).map(Value::items).unwrap_or_default();
+                let count = |item: &Value| item.at(&["restartCount"]).and_then(Value::as_int).unwrap_or(0);
+                items.iter().map(|item| (item.text_at(&["name"]).to_owned(), count(item))).collect()
+            };
+            let after = entries(Some(next));
+            for (name, count) in entries(self.pod.at(&["status"])) {
+                assert!(
+                    after.get(&name).is_some_and(|after| *after >= count),
+                    "{name} {count}: {}",
+                    self.log.join("\n")
+                );
+            }
+        }
     }
 
     /// Plans until nothing more is to be done now.
