@@ -59,7 +59,8 @@ pub(super) fn id_of(parts: &[&str]) -> String {
         for byte in parts.iter().flat_map(|part| part.bytes().chain([0])) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
-        digits.push_str(&format!("{hash:016x}"));
+        hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        digits.push_str(&format!("{:016x}", hash ^ (hash >> 33)));
     }
     digits
 }

@@ -13,7 +13,7 @@
 
 pub mod action;
 pub mod admit;
-mod amount;
+pub(crate) mod amount;
 mod backoff;
 mod event;
 mod image;

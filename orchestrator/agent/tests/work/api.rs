@@ -1,5 +1,7 @@
 //! An API in memory, as far as a node needs one.
 
+mod following;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -9,9 +11,8 @@ use coracle_apimachinery::status::Status;
 use coracle_apimachinery::time::Precision;
 use coracle_apimachinery::{Key, Value};
 use coracle_client::memory::Objects;
-use coracle_client::{
-    Batch, Change, Changes, Client, Interest, Operation, PatchKind, Pending, Resource, View, Write, object,
-};
+use coracle_client::{Changes, Client, Interest, Operation, PatchKind, Pending, Resource, View, Write, object};
+use following::Following;
 use tokio::sync::watch;
 
 type Place = (String, String, String);
@@ -175,50 +176,5 @@ impl Client for Api {
 
     fn write(&self, write: Write) -> Pending<'_, Result<Arc<Value>, Status>> {
         Box::pin(async move { self.apply(write) })
-    }
-}
-
-/// A subscription.
-#[derive(Debug)]
-struct Following {
-    api: Api,
-    revision: watch::Receiver<u64>,
-    resources: Vec<Resource>,
-    seen: Held,
-    first: bool,
-}
-
-impl Changes for Following {
-    fn next(&mut self) -> Pending<'_, Option<Batch>> {
-        Box::pin(async move {
-            loop {
-                self.revision.mark_unchanged();
-                let changes = self.changes();
-                if self.first || !changes.is_empty() {
-                    self.first = false;
-                    return Some(Batch { changes, view: self.api.view() });
-                }
-                self.revision.changed().await.ok()?;
-            }
-        })
-    }
-}
-
-impl Following {
-    fn changes(&mut self) -> Vec<Change> {
-        let state = self.api.state.lock().unwrap();
-        let mut now = state.objects.clone();
-        now.retain(|_, (of, _)| self.resources.iter().any(|resource| resource.is(of)));
-        let mut changes = Vec::new();
-        for place in self.seen.keys().chain(now.keys().filter(|place| !self.seen.contains_key(*place))) {
-            let (old, new) = (self.seen.get(place), now.get(place));
-            let (resource, _) = old.or(new).unwrap();
-            let side = |side: Option<&(Resource, Arc<Value>)>| side.map(|(_, object)| Arc::clone(object));
-            if side(old) != side(new) {
-                changes.push(Change { resource: Arc::new(resource.clone()), old: side(old), new: side(new) });
-            }
-        }
-        self.seen = now;
-        changes
     }
 }

@@ -6,7 +6,6 @@ use coracle_agent::fake::{Fake, PREFIX, shape};
 use coracle_agent::node::Machine;
 use coracle_agent::runtime::Runtime;
 use coracle_agent::work::{Clock, Settings, run};
-use coracle_apimachinery::json::decode_any;
 use coracle_apimachinery::time::Instant;
 use coracle_apimachinery::{Value, patch::merge_patch};
 use coracle_client::event::Event;
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
+use crate::looks::tree;
 
 pub(crate) const START: Instant = Instant { seconds: 1_000_000_000, micros: 0 };
 
@@ -153,22 +153,4 @@ impl Node {
         self.running.await.unwrap();
         (self.runtime, self.ranges)
     }
-}
-
-pub(crate) fn tree(text: &str) -> Value {
-    decode_any(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// The status of the first container.
-pub(crate) fn container(pod: &Value) -> &Value {
-    const NOTHING: &Value = &Value::Null;
-    object::items(pod, &["status", "containerStatuses"]).first().unwrap_or(NOTHING)
-}
-
-pub(crate) fn restarts(pod: &Value) -> i64 {
-    object::int(container(pod), &["restartCount"], 0)
-}
-
-pub(crate) fn phase(pod: &Value) -> &str {
-    pod.text_at(&["status", "phase"])
 }

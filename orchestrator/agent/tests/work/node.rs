@@ -6,7 +6,8 @@ use coracle_client::resources::{LEASES, NODES};
 use coracle_client::{Client, Write, object};
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, tree};
+use crate::cluster::Cluster;
+use crate::looks::tree;
 
 #[tokio::test(start_paused = true)]
 async fn a_node_registers_and_renews_its_lease() {

@@ -4,7 +4,7 @@ use coracle_apimachinery::Value;
 use coracle_client::object;
 
 use super::Place;
-use crate::pod::resources::Amount;
+use crate::pod::amount::Amount;
 
 /// The value of a field of the pod.
 pub(super) fn field(place: &Place<'_>, path: &str) -> Result<String, String> {
