@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::back_off::BackOff;
 use super::patch::status_patch;
+use super::tree::version;
 use crate::pod::status::differs;
 
 /// What was written and what is being written.
@@ -37,6 +38,8 @@ pub(super) struct Letter {
 pub(super) struct Sent {
     status: Value,
     place: (String, String, String),
+    /// The version that it was made from.
+    version: u64,
     answer: Result<Arc<Value>, Status>,
 }
 
@@ -93,9 +96,12 @@ impl Report {
                 if !matches!(&*failure.reason, "Conflict" | "NotFound") {
                     tracing::warn!(namespace, name, %failure, "cannot write the status of a pod");
                 }
-                // After a conflict the newer pod is there; after a deletion the task is told so soon.
-                self.again = Some(self.back_off.failed());
-                view.get(&PODS, &namespace, &name).filter(|pod| object::uid(pod) == uid)
+                let there = view.get(&PODS, &namespace, &name).filter(|pod| object::uid(pod) == uid);
+                // After a conflict the newer pod is there most of the time, and the next try is for that one. After a
+                // deletion the task is told so soon.
+                let is_newer = there.as_ref().is_some_and(|pod| version(pod) > sent.version);
+                self.again = if is_newer { None } else { Some(self.back_off.failed()) };
+                there
             }
         }
     }
@@ -105,11 +111,11 @@ impl Letter {
     /// Sends it.
     pub(super) async fn send(self, client: &dyn Client) -> Sent {
         let Self { write, status } = self;
-        let uid = match &write.operation {
-            Operation::Patch(_, patch) => object::uid(patch).to_owned(),
-            _ => String::new(),
+        let (uid, version) = match &write.operation {
+            Operation::Patch(_, patch) => (object::uid(patch).to_owned(), version(patch)),
+            _ => (String::new(), 0),
         };
         let place = (write.namespace.clone(), write.name.clone(), uid);
-        Sent { status, place, answer: client.write(write).await }
+        Sent { status, place, version, answer: client.write(write).await }
     }
 }

@@ -9,7 +9,7 @@ use coracle_agent::work::Clock;
 use coracle_apimachinery::patch::merge_patch;
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::time::Precision;
-use coracle_apimachinery::{Key, Value};
+use coracle_apimachinery::{Key, Object, Value};
 use coracle_client::memory::Objects;
 use coracle_client::{Changes, Client, Interest, Operation, PatchKind, Pending, Resource, View, Write, object};
 use following::Following;
@@ -33,6 +33,8 @@ struct State {
     revision: u64,
     /// How many writes of what resource are to fail.
     failures: Vec<(&'static str, usize)>,
+    /// How many reports about pods somebody else comes before.
+    disturbances: usize,
 }
 
 impl Api {
@@ -48,6 +50,11 @@ impl Api {
     /// Lets the next writes of a resource fail.
     pub(crate) fn fail(&self, plural: &'static str, times: usize) {
         self.state.lock().unwrap().failures.push((plural, times));
+    }
+
+    /// Lets somebody else label the pod just before each of its next reports.
+    pub(crate) fn disturb(&self, times: usize) {
+        self.state.lock().unwrap().disturbances = times;
     }
 
     /// Takes an object away, as if somebody had forced its deletion.
@@ -91,6 +98,13 @@ impl Api {
             return Err(Status::internal("no luck"));
         }
         let place = place(&write.resource, &write.namespace, &write.name);
+        if write.subresource == "status" && write.resource.plural == "pods" && state.disturbances > 0 {
+            state.disturbances -= 1;
+            let revision = Value::text(self.changed(&mut state).to_string());
+            let (_, pod) = state.objects.get_mut(&place).unwrap();
+            let labels = Object::from_iter([("disturbed".into(), revision.clone())]);
+            *pod = Arc::new(with(pod, &[("labels", Value::Object(labels)), ("resourceVersion", revision)]));
+        }
         let there = state.objects.get(&place).map(|(_, object)| Arc::clone(object));
         let (group, plural) = (&write.resource.group, &write.resource.plural);
         let missing = || Status::not_found(group, plural, &write.name);

@@ -141,3 +141,15 @@ async fn a_pod_that_does_not_fit_is_refused() {
     cluster.delete("b").await;
     cluster.until_gone("b").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_for_an_old_version_is_made_anew() {
+    let (cluster, _node) = Cluster::with_node("n").await;
+    cluster.api.disturb(2);
+    cluster.pod("n", "a", &[], "{}").await;
+    let pod = cluster.until("a", is_ready).await;
+    assert_eq!(cluster.seconds(), 0);
+    assert!(!pod.text_at(&["metadata", "labels", "disturbed"]).is_empty());
+    // Each of the three states is reported once, and two reports were refused.
+    assert!(cluster.statuses("a").len() <= 5, "{:?}", cluster.statuses("a"));
+}
