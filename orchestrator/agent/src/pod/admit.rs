@@ -7,7 +7,9 @@ mod tests;
 
 use coracle_apimachinery::{Object, Value};
 
+use super::plan::is_over;
 use super::status::rejected;
+use super::view::Pod;
 use super::{Event, Now};
 
 /// The reasons that events can have.
@@ -57,7 +59,14 @@ impl Rejection {
     }
 }
 
-/// Whether a pod may run on a node beside the other pods that run there. `others` must not hold the pod itself nor pods
+/// Whether the node has not decided about a pod yet: it is new to the node, and neither over nor being deleted.
+pub fn is_due(pod: &Value) -> bool {
+    let view = Pod(pod);
+    pod.text_at(&["status", "startTime"]).is_empty() && !view.is_deleting() && !is_over(view.phase())
+}
+
+/// Whether a pod may run on a node beside the other pods that run there. For a pod of which it [`is_due`]; one that may
+/// not starts with [`Memory::rejected`](super::Memory::rejected). `others` must not hold the pod itself nor pods
 /// that are over.
 pub fn admit(pod: &Value, node: &Value, others: &[&Value]) -> Result<(), Rejection> {
     operating_system(pod)?;

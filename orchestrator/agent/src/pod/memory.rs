@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use coracle_apimachinery::duration;
 
+use super::admit::Rejection;
 use super::backoff::Backoff;
 use super::probe::Prober;
 use super::stop::Stop;
@@ -46,6 +47,8 @@ pub struct Memory {
     pub(crate) deleted: bool,
     /// Whether the end of the pod's time was announced.
     pub(crate) deadline_announced: bool,
+    /// Why the node does not take the pod, and whether that was announced.
+    pub(crate) rejection: Option<(Rejection, bool)>,
 }
 
 /// Why a container waits.
@@ -86,6 +89,11 @@ pub(crate) struct Retry {
 }
 
 impl Memory {
+    /// The memory of a pod that the node does not take. Plans then only report that.
+    pub fn rejected(why: Rejection) -> Self {
+        Self { rejection: Some((why, false)), ..Self::default() }
+    }
+
     /// Whether the same work is under way.
     pub(crate) fn is_under_way(&self, action: &Action) -> bool {
         self.under_way.iter().any(|(other, _)| other.is_same_work(action))

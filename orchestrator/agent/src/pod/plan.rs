@@ -92,6 +92,13 @@ pub fn plan(pod: &Value, observed: &Observed, memory: &mut Memory, host: &Host, 
     let mut context = Context { pod, observed, memory, now, events: Vec::new(), actions: Vec::new(), again: None };
     let report = Report::default();
     let over = is_over(pod.phase());
+    if !over && let Some((why, announced)) = &mut context.memory.rejection {
+        if !std::mem::replace(announced, true) {
+            context.events.push(why.event());
+        }
+        let status = why.status(pod.0, now);
+        return context.finish(status, false);
+    }
     if !over && !pod.is_deleting() && observed.containers.is_empty() && refuse(&mut context, host) {
         let status = generate(&context, host, &report);
         return context.finish(status, false);

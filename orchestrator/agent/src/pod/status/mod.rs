@@ -77,16 +77,12 @@ pub(crate) fn generate(context: &Context<'_>, host: &Host, report: &Report) -> V
         reason = pod.0.text_at(&["status", "reason"]);
         message = pod.0.text_at(&["status", "message"]);
     }
-    let started = match pod.0.text_at(&["status", "startTime"]) {
-        "" => context.now.wall.print(Precision::Seconds),
-        started => started.to_owned(),
-    };
     let mut status = tree([
         ("observedGeneration", Some(Value::Int(pod.generation())).filter(|value| !value.is_empty())),
         ("phase", text(phase)),
         ("reason", text(reason)),
         ("message", text(message)),
-        ("startTime", text(&started)),
+        ("startTime", text(&start_time(pod, context.now))),
         ("qosClass", text(qos::class(pod))),
         ("conditions", list(conditions)),
         ("containerStatuses", list(mains.iter().map(Entry::print).collect())),
@@ -109,7 +105,7 @@ pub(crate) fn rejected(pod: &Value, reason: &str, message: &str, now: Now) -> Va
         ("phase", text("Failed")),
         ("reason", text(reason)),
         ("message", text(message)),
-        ("startTime", text(&now.wall.print(Precision::Seconds))),
+        ("startTime", text(&start_time(pod, now))),
         ("qosClass", text(qos::class(pod))),
         ("conditions", list(conditions::of_others(pod))),
     ]);
@@ -117,6 +113,14 @@ pub(crate) fn rejected(pod: &Value, reason: &str, message: &str, now: Now) -> Va
         keep(pod, members);
     }
     status
+}
+
+/// When the node first reported about the pod.
+fn start_time(pod: Pod<'_>, now: Now) -> String {
+    match pod.0.text_at(&["status", "startTime"]) {
+        "" => now.wall.print(Precision::Seconds),
+        started => started.to_owned(),
+    }
 }
 
 /// Members that others write.

@@ -1,7 +1,9 @@
 //! From a bound pod to a running one, and what can come in between.
 
 use super::model::Model;
-use super::print;
+use super::{print, tree};
+use crate::pod::Memory;
+use crate::pod::admit::{admit, is_due};
 
 const ONE: &str =
     r#"{"containers":[{"name":"a","image":"i:1","imagePullPolicy":"IfNotPresent"}],"restartPolicy":"Always"}"#;
@@ -235,6 +237,23 @@ fn fields_that_are_not_honoured() {
     let waiting = model.container("a").at(&["state", "waiting"]).cloned().unwrap();
     assert_eq!(waiting.text_at(&["reason"]), "UnsupportedField");
     assert_eq!(model.status(&["phase"]), r#""Pending""#);
+    model.delete(30);
+    model.settle();
+    assert!(model.deleted);
+}
+
+#[test]
+fn pods_that_the_node_does_not_take() {
+    let mut model = Model::new(ONE);
+    assert!(is_due(&model.pod));
+    let node = tree(r#"{"metadata":{"name":"n"},"status":{"allocatable":{"pods":"0"}}}"#);
+    model.memory = Memory::rejected(admit(&model.pod, &node, &[]).unwrap_err());
+    let made = model.settle();
+    let message = "Node didn't have enough resource: pods, requested: 1, used: 0, capacity: 0";
+    assert_eq!(model.take_log(), [format!("!OutOfpods: {message}")]);
+    assert_eq!(made.status.text_at(&["message"]), format!("Pod was rejected: {message}"));
+    assert_eq!((made.status.text_at(&["phase"]), made.finished), ("Failed", true));
+    assert!(!is_due(&model.pod));
     model.delete(30);
     model.settle();
     assert!(model.deleted);
