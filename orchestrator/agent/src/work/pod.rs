@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::action::execute;
-use super::admission::is_over;
 use super::back_off::{BackOff, until};
 use super::news::told;
 use super::report::{Report, Sent};
 use super::tree::{ending, images, version, with_status};
+use crate::pod::admit::is_due;
 use crate::pod::{Action, Event, Memory, Outcome, Plan, plan};
 use crate::runtime::{Failure, Observed};
 
@@ -28,8 +28,6 @@ struct Task {
     gone: bool,
     /// Whether the node was asked to take it on.
     asked: bool,
-    /// What is to be reported of a pod that the node does not take on, until that is done.
-    rejected: Option<Value>,
     memory: Memory,
     report: Report,
     jobs: JoinSet<Done>,
@@ -56,7 +54,6 @@ pub(super) async fn work(
         pod,
         gone: false,
         asked: false,
-        rejected: None,
         memory: Memory::default(),
         report: Report::default(),
         jobs: JoinSet::new(),
@@ -106,14 +103,7 @@ impl Task {
             }
         };
         self.back_off.reset();
-        self.ask(&observed);
-        if self.gone || is_over(&self.pod) {
-            self.rejected = None;
-        }
-        if let Some(status) = self.rejected.clone() {
-            self.say(&status);
-            return Step::Again(self.report.again());
-        }
+        self.ask();
         let plan = plan(&self.pod, &observed, &mut self.memory, &self.shared.host, self.shared.now());
         let Plan { actions, again_after, status, events, .. } = plan;
         self.tell(events);
@@ -139,14 +129,13 @@ impl Task {
     }
 
     /// Asks whether the node takes a new pod on.
-    fn ask(&mut self, observed: &Observed) {
-        if std::mem::replace(&mut self.asked, true) || !observed.containers.is_empty() || is_over(&self.pod) {
+    fn ask(&mut self) {
+        if std::mem::replace(&mut self.asked, true) || !is_due(&self.pod) {
             return;
         }
         let shared = &self.shared;
         if let Err(rejection) = shared.admission.ask(&shared.client.view(), shared.name(), &self.pod) {
-            self.rejected = Some(rejection.status(&self.pod, shared.now()));
-            self.tell(vec![rejection.event()]);
+            self.memory = Memory::rejected(rejection);
         }
     }
 
