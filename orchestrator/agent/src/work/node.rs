@@ -1,0 +1,87 @@
+//! Keeps the Node object.
+
+use std::sync::Arc;
+
+use coracle_apimachinery::Value;
+use coracle_client::event::Event;
+use coracle_client::resources::NODES;
+use coracle_client::{View, object};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Shared;
+use super::back_off::{BackOff, until};
+use crate::node::{News, plan_node, schedulable_news};
+
+/// Registers the node and keeps its status, until the API closes.
+pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<View>>) {
+    let mut first = true;
+    let mut was_closed = false;
+    let mut back_off = BackOff::default();
+    if nodes.wait_for(Option::is_some).await.is_err() {
+        return;
+    }
+    loop {
+        nodes.mark_unchanged();
+        let again = match step(&shared, first, &mut was_closed).await {
+            Ok(again) => {
+                first = false;
+                back_off.reset();
+                again
+            }
+            Err(()) => back_off.failed(),
+        };
+        tokio::select! {
+            changed = nodes.changed() => if changed.is_err() { return },
+            () = until(Some(again)) => {}
+        }
+    }
+}
+
+/// Brings the object up to date; says when to do so again.
+async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Instant, ()> {
+    let machine = &shared.settings.machine;
+    let existing = shared.client.view().get(&NODES, "", &machine.name);
+    if let Some(node) = &existing {
+        tell_ranges(shared, node);
+        if let Some(news) = schedulable_news(machine, *was_closed, node) {
+            tell(shared, node, news);
+        }
+        *was_closed = object::flag(node, &["spec", "unschedulable"]);
+    }
+    let plan = plan_node(machine, existing.as_deref(), first, shared.settings.clock.now());
+    let Some(write) = plan.write else { return Ok(Instant::now() + plan.again_after) };
+    let node = shared.client.write(write).await.map_err(|failure| {
+        tracing::warn!(node = machine.name, %failure, "cannot write the node");
+    })?;
+    if first {
+        let message = "Starting kubelet.".to_owned();
+        tell(shared, &node, News { warning: false, reason: "Starting", message });
+    }
+    for news in plan.news {
+        tell(shared, &node, news);
+    }
+    Ok(Instant::now() + plan.again_after)
+}
+
+fn tell(shared: &Shared, node: &Arc<Value>, news: News) {
+    let event = if news.warning { Event::warning } else { Event::normal };
+    (shared.events)(event(node, news.reason, news.message));
+}
+
+/// Hands on which addresses the pods of the node can have.
+fn tell_ranges(shared: &Shared, node: &Value) {
+    let mut ranges: Vec<String> =
+        object::items(node, &["spec", "podCIDRs"]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let single = node.text_at(&["spec", "podCIDR"]);
+    if ranges.is_empty() && !single.is_empty() {
+        ranges.push(single.to_owned());
+    }
+    shared.settings.ranges.send_if_modified(|known| {
+        let is_new = !ranges.is_empty() && *known != ranges;
+        if is_new {
+            *known = ranges;
+        }
+        is_new
+    });
+}
