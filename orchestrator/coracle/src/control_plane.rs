@@ -88,12 +88,21 @@ pub(crate) fn start(
 }
 
 /// Where the events of a component go.
-pub(crate) fn recorder(tasks: &mut Tasks, client: &Arc<dyn Client>, component: &str) -> Tell {
+fn recorder(tasks: &mut Tasks, client: &Arc<dyn Client>, component: &str) -> Tell {
     // The scheduler is the one component that reports through events.k8s.io.
     let style = match component {
         "default-scheduler" => Style::New { controller: component.to_owned(), instance: INSTANCE.to_owned() },
         _ => Style::Core { component: component.to_owned(), host: String::new() },
     };
+    record(tasks, client, style)
+}
+
+/// Where the events of a node's agent go.
+pub(crate) fn node_recorder(tasks: &mut Tasks, client: &Arc<dyn Client>, node: &str) -> Tell {
+    record(tasks, client, Style::Core { component: "kubelet".to_owned(), host: node.to_owned() })
+}
+
+fn record(tasks: &mut Tasks, client: &Arc<dyn Client>, style: Style) -> Tell {
     let (recorder, recording) = Recorder::new(Arc::clone(client), style);
     tasks.spawn(async {
         recording.run().await;

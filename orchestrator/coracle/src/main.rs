@@ -5,6 +5,7 @@ mod cli;
 mod cluster;
 mod control_plane;
 mod embedded;
+mod fake_nodes;
 mod heartbeat;
 mod places;
 mod process;

@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::heartbeat::Heartbeat;
 use crate::shutdown::Shutdown;
 use crate::control_plane::{self, Tasks};
-use crate::{addresses, cli, self_check};
+use crate::{addresses, cli, fake_nodes, self_check};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
 const WORKERS: usize = 2;
@@ -68,6 +68,8 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     let advertised = addresses::advertised(arguments.bind_address);
     let advertised = advertised.map(|ip| SocketAddr::new(ip, address.port()));
     control_plane::start(&mut tasks, &watched, &authorities, arguments, advertised)?;
+
+    fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
