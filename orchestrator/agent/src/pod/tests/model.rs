@@ -299,6 +299,7 @@ impl Model {
             attempt,
             image_id: format!("id-{image}"),
             asked: image.clone(),
+            sandbox: self.observed.sandbox.as_ref().map_or(0, |sandbox| sandbox.attempt),
             image,
             created: started,
             user: None,
