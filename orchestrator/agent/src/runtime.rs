@@ -63,6 +63,8 @@ pub struct Container {
     pub name: String,
     /// Which instance it is: 0 for the first, the restart count of the status.
     pub attempt: u32,
+    /// The attempt of the sandbox that it was made in.
+    pub sandbox: u32,
     /// The image as the status shows it.
     pub image: String,
     /// The image as the pod asked for it when the container was made.

@@ -71,7 +71,7 @@ mod tests {
         let backoff = Backoff { delay: 10_000, updated: 0 };
         assert_eq!(backoff.left(1_000, 4_000), Some(Duration::from_secs(7)));
         assert_eq!(backoff.left(1_000, 11_000), None);
-        // A wall clock that was set back must not make the wait longer.
+        // An event that is said to lie ahead does not make the wait longer.
         assert_eq!(backoff.left(9_000, 1_000), Some(Duration::from_secs(10)));
     }
 }

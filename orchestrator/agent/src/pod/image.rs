@@ -73,7 +73,7 @@ fn refuse(
 
 fn pull(context: &mut Context<'_>, spec: Spec<'_>, attempt: u32) -> Step {
     let image = spec.image();
-    let (now, ms) = (context.now.ms, i64::try_from(context.now.ms).unwrap_or(i64::MAX));
+    let (now, ms) = (context.now.ms, context.now.steady_ms());
     let failure = context.memory.pulls.get(image).cloned();
     if let Some(failure) = failure {
         let since = i64::try_from(failure.at).unwrap_or(i64::MAX);

@@ -27,6 +27,8 @@ pub struct Memory {
     pub(crate) inits: BTreeSet<String>,
     /// The waits before restarts, by container, and the instance that a wait was granted for.
     pub(crate) restarts: BTreeMap<String, (Backoff, u32)>,
+    /// When instances ended, by id, on the clock that never goes back.
+    pub(crate) ends: BTreeMap<String, i64>,
     /// What pulls failed with, by image.
     pub(crate) pulls: BTreeMap<String, PullFailure>,
     /// Images that were pulled for the coming start of a container.

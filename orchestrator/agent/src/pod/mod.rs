@@ -66,6 +66,11 @@ pub struct Host {
 }
 
 impl Now {
+    /// Milliseconds of the clock that never goes back.
+    pub(crate) fn steady_ms(self) -> i64 {
+        i64::try_from(self.ms).unwrap_or(i64::MAX)
+    }
+
     /// Milliseconds of the wall clock since the Unix epoch.
     pub(crate) fn wall_ms(self) -> i64 {
         millis(self.wall)

@@ -46,7 +46,7 @@ impl Memory {
                     Event::warning("Failed", format!("Failed to pull image {image:?}: {message}"), path.clone()),
                     Event::warning("Failed", format!("Error: {reason}"), path),
                 ];
-                let ms = i64::try_from(now.ms).unwrap_or(i64::MAX);
+                let ms = now.steady_ms();
                 let backoff = Backoff::next(self.pulls.get(image).map(|failure| failure.backoff), ms, ms);
                 self.pulls.insert(image.to_owned(), PullFailure { backoff, at: now.ms, reason, message });
                 events

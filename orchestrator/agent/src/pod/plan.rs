@@ -9,7 +9,7 @@ use super::memory::Waiting;
 use super::status::{Report, generate};
 use super::view::{Pod, Spec};
 use super::{Action, Event, Host, Memory, Now, Plan, millis, probes, stop, sync, unsupported};
-use crate::runtime::{Container, Observed};
+use crate::runtime::{Container, Observed, State};
 
 /// Why a pod ends although nobody deletes it.
 const DEADLINE: (&str, &str) = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
@@ -124,6 +124,14 @@ fn learn(pod: Pod<'_>, observed: &Observed, memory: &mut Memory, now: Now) {
     memory.born.get_or_insert(now);
     memory.inits = pod.init_containers().map(|spec| spec.name().to_owned()).collect();
     memory.stops.retain(|id, _| observed.running().any(|container| container.id == *id));
+    memory.ends.retain(|id, _| observed.containers.iter().any(|container| container.id == *id));
+    for container in &observed.containers {
+        if let State::Exited(exit) = &container.state {
+            // The wall clock only says how long ago it was when it is first seen; later it may be set at will.
+            let age = (now.wall_ms() - millis(exit.finished)).max(0);
+            memory.ends.entry(container.id.clone()).or_insert_with(|| now.steady_ms().saturating_sub(age));
+        }
+    }
     memory.reasons.retain(|name, waiting| {
         let newest = observed.newest(name);
         // A hook's failure is the reason that is shown while the container is being ended for it.

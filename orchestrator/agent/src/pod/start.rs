@@ -8,7 +8,7 @@ use super::backoff::Backoff;
 use super::memory::{PostStart, Waiting, print};
 use super::plan::Context;
 use super::view::Spec;
-use super::{Action, Event, Hook, image, millis, stop};
+use super::{Action, Event, Hook, image, stop};
 use crate::runtime::{Container, State};
 
 /// How far a container came.
@@ -68,8 +68,8 @@ fn held_back(context: &mut Context<'_>, spec: Spec<'_>, newest: Option<&Containe
 }
 
 fn after_crash(context: &mut Context<'_>, spec: Spec<'_>, newest: Option<&Container>, attempt: u32) -> Option<Step> {
-    let State::Exited(exit) = &newest?.state else { return None };
-    let (name, finished, now) = (spec.name(), millis(exit.finished), context.now.wall_ms());
+    let finished = *context.memory.ends.get(&newest?.id)?;
+    let (name, now) = (spec.name(), context.now.steady_ms());
     let before = context.memory.restarts.get(name).copied();
     if before.is_some_and(|(_, granted)| granted == attempt) {
         return None;

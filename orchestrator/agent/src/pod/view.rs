@@ -158,7 +158,7 @@ impl Observed {
     }
 
     fn is_active(&self, container: &Container) -> bool {
-        self.sandbox.as_ref().is_some_and(|sandbox| millis(container.created) >= millis(sandbox.created))
+        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.attempt == container.sandbox)
     }
 
     pub(crate) fn running(&self) -> impl Iterator<Item = &Container> {

@@ -25,6 +25,7 @@ fn container(name: &str, attempt: u32, state: State) -> Container {
         attempt,
         image: "docker.io/library/i:1".to_owned(),
         asked: "i:1".to_owned(),
+        sandbox: 0,
         image_id: "sha256:1".to_owned(),
         created: Instant { seconds: 1_799_999_100 + i64::from(attempt), micros: 0 },
         user: None,

@@ -15,6 +15,7 @@ struct Shape {
     failing: Vec<&'static str>,
     trouble_ms: u64,
     restarts_agent: bool,
+    loses_sandbox: bool,
 }
 
 type Part = (Option<&'static str>, Option<(u64, i32)>, bool, bool);
@@ -32,9 +33,9 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop::option::of(1..100_i64),
         prop::collection::vec(prop::sample::select(vec!["volumes", "sandbox", "pull", "start", "hook", "probe"]), 0..3),
         0..60_000_u64,
-        any::<bool>(),
+        any::<[bool; 2]>(),
     )
-        .prop_map(|(policy, mains, inits, deadline, failing, trouble_ms, restarts_agent)| Shape {
+        .prop_map(|(policy, mains, inits, deadline, failing, trouble_ms, [restarts_agent, loses_sandbox])| Shape {
             policy,
             mains,
             inits,
@@ -42,6 +43,8 @@ fn shape() -> impl Strategy<Value = Shape> {
             failing,
             trouble_ms,
             restarts_agent,
+            // A pod that is never restarted is not begun anew either, and may wait for ever.
+            loses_sandbox: loses_sandbox && policy != "Never",
         })
 }
 
@@ -93,6 +96,11 @@ proptest! {
         model.failures.clear();
         if shape.restarts_agent {
             model.memory = crate::pod::Memory::default();
+        }
+        if shape.loses_sandbox && let Some(sandbox) = &mut model.observed.sandbox {
+            sandbox.ready = false;
+            let running: Vec<String> = model.observed.running().map(|container| container.id.clone()).collect();
+            running.iter().for_each(|id| model.end(id, 137));
         }
         // From now on nothing ends by itself any more, except plain init containers, which have to, with success.
         for (name, behaviour) in &mut model.behaviours {

@@ -36,6 +36,8 @@ pub(super) struct Model {
     hung: Vec<Action>,
     ends: Vec<(u64, String, i32)>,
     serial: u32,
+    /// Seconds that the wall clock was set forward, or back.
+    pub(super) set: i64,
 }
 
 impl Model {
@@ -59,6 +61,7 @@ impl Model {
             hung: Vec::new(),
             ends: Vec::new(),
             serial: 0,
+            set: 0,
         }
     }
 
@@ -86,7 +89,7 @@ impl Model {
     }
 
     fn wall(&self, ms: u64) -> Instant {
-        let seconds = EPOCH + i64::try_from(ms / 1_000).unwrap();
+        let seconds = EPOCH + self.set + i64::try_from(ms / 1_000).unwrap();
         Instant { seconds, micros: u32::try_from(ms % 1_000).unwrap() * 1_000 }
     }
 
@@ -299,6 +302,7 @@ impl Model {
             attempt,
             image_id: format!("id-{image}"),
             asked: image.clone(),
+            sandbox: self.observed.sandbox.as_ref().map_or(0, |sandbox| sandbox.attempt),
             image,
             created: started,
             user: None,

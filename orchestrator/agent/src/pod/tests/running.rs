@@ -3,6 +3,8 @@
 use super::model::Model;
 use super::print;
 
+const PRESENT: &str = "Pulled: Container image \"i:1\" already present on machine and can be accessed by the pod";
+
 fn spec(policy: &str) -> String {
     format!(r#"{{"restartPolicy":"{policy}","containers":[{{"name":"a","image":"i:1"}}]}}"#)
 }
@@ -96,6 +98,20 @@ fn a_good_run_is_forgiven() {
     model.behaviours.insert("a".to_owned(), Some((1_000, 1)));
     model.pass(557_500);
     assert_eq!(message(&model), "back-off 10s restarting failed container=a pod=p_ns(u)");
+}
+
+#[test]
+fn clocks_that_are_set_do_not_change_waits() {
+    for set in [-86_400, 86_400] {
+        let mut model = Model::new(&spec("Always")).with_image("i:1").behaves("a", 1_000, 1);
+        model.pass(2_500);
+        model.take_log();
+        model.set = set;
+        model.pass(9_400);
+        assert!(model.take_log().is_empty(), "{set}");
+        model.pass(200);
+        assert_eq!(model.take_log().first().map(String::as_str), Some(PRESENT), "{set}");
+    }
 }
 
 #[test]
