@@ -14,16 +14,20 @@ mod facts;
 pub mod front;
 pub mod health;
 pub mod http;
+mod local;
 mod names;
 pub mod registry;
 pub mod server;
 mod stored;
+mod terms;
 pub mod tokens;
 mod trees;
 pub mod version;
 
 pub use facts::StoredObjects;
+pub use local::LocalClient;
 pub use stored::Object;
+pub use terms::Terms;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -61,6 +61,12 @@ impl Identity {
         identity
     }
 
+    /// The agent of a node.
+    #[must_use]
+    pub fn node(name: &str) -> Self {
+        Self::new(&format!("{NODE_PREFIX}{name}"), &[NODES, AUTHENTICATED])
+    }
+
     /// A ServiceAccount with its groups, but not yet among the authenticated.
     #[must_use]
     pub fn service_account(namespace: &str, name: &str) -> Self {

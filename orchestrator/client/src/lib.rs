@@ -9,6 +9,7 @@
 pub mod event;
 pub mod memory;
 pub mod object;
+pub mod recorder;
 mod resource;
 mod view;
 mod write;

@@ -17,7 +17,7 @@ pub struct View(Arc<dyn Read>);
 pub enum Term<'a> {
     /// The uid of one of its owners.
     Owner(&'a str),
-    /// The node that a pod is bound to.
+    /// The node that a pod is bound to; empty for pods that are bound to none.
     Node(&'a str),
 }
 
@@ -80,7 +80,7 @@ impl View {
         self.0.find(of, Term::Owner(uid))
     }
 
-    /// The pods that are bound to a node.
+    /// The pods that are bound to a node, or to none when it is empty.
     #[must_use]
     pub fn pods_on(&self, node: &str) -> Vec<Arc<Value>> {
         self.0.find(&crate::resources::PODS, Term::Node(node))

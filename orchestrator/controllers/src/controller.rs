@@ -20,6 +20,11 @@ pub trait Controller: Send + Sync + fmt::Debug + 'static {
     /// What is to be done for a key now. Called again for the key until the plan is empty and asks for no later time.
     fn plan(&self, view: &View, key: &Key, round: &Round<'_>) -> Plan;
 
+    /// What comes first among the keys that wait: the smallest number.
+    fn precedence(&self, _view: &View, _key: &Key) -> i64 {
+        0
+    }
+
     /// How many keys may be worked on at once. One makes each plan see what all plans before it have done.
     fn at_once(&self) -> usize {
         4

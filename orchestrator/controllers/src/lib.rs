@@ -6,15 +6,23 @@
 
 pub mod bootstrap_signer;
 pub mod certificates;
+mod claims;
+mod compose;
 pub mod controller;
+mod deadline;
 pub mod deployment;
 pub mod endpoints;
+mod execute;
 pub mod garbage;
 pub mod namespace;
 pub mod node_ipam;
 pub mod node_lifecycle;
 pub mod pod_garbage;
+mod queue;
 pub mod replica_set;
 pub mod root_ca;
+pub mod runner;
 pub mod scheduler;
 pub mod service_account;
+pub mod taint_eviction;
+mod trees;

@@ -58,9 +58,21 @@ pub(crate) struct Server {
     #[arg(long, value_name = "NAME", value_parser = refuse("the node agent, which is not part of this version"))]
     pub(crate) node_name: Option<Refused>,
 
-    /// Refused in this version: it joins with the node agent
-    #[arg(long, value_name = "CIDR", value_parser = refuse("the pod network, which is not part of this version"))]
-    pub(crate) cluster_cidr: Option<Refused>,
+    /// Network of pod addresses; each node gets a /24 of it
+    #[arg(long, default_value = "10.42.0.0/16", value_name = "CIDR")]
+    pub(crate) cluster_cidr: String,
+
+    /// Run no controllers: objects are stored, and nothing acts on them
+    #[arg(long)]
+    pub(crate) disable_controller_manager: bool,
+
+    /// Run no scheduler: pods wait for another one to bind them
+    #[arg(long)]
+    pub(crate) disable_scheduler: bool,
+
+    /// Add a node whose containers exist by name only, for tests and trials; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fake_node: Vec<String>,
 
     /// Refused in this version: it joins with the second node
     #[arg(long, short = 't', value_name = "TOKEN", value_parser = refuse("the second node, which is not part of this version"))]
@@ -92,7 +104,6 @@ mod tests {
         for (flag, value, reason) in [
             ("--token", "secret", "second node"),
             ("--node-name", "n", "node agent"),
-            ("--cluster-cidr", "10.42.0.0/16", "pod network"),
             ("--disable", "kube-proxy", "metrics-server"),
         ] {
             let error = Cli::try_parse_from(["coracle", "server", flag, value]).unwrap_err().to_string();

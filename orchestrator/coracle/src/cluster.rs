@@ -9,7 +9,7 @@ use coracle_apiserver::allocate::Networks;
 use coracle_apiserver::api::Api;
 use coracle_apiserver::audit::LogAudit;
 use coracle_apiserver::tokens::Tokens;
-use coracle_apiserver::{StoredObjects, bootstrap};
+use coracle_apiserver::{StoredObjects, Terms, bootstrap};
 use coracle_auth::Authenticator;
 use coracle_auth::pki::Authorities;
 use coracle_auth::token::{self, ISSUER};
@@ -29,7 +29,7 @@ const DEFAULT_PORT: u16 = 6443;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) places: Places,
-    pub(crate) authorities: Authorities,
+    pub(crate) authorities: Arc<Authorities>,
     pub(crate) api: Api,
     pub(crate) tokens: Arc<Tokens>,
 }
@@ -71,14 +71,14 @@ impl Cluster {
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
         let authorities = Authorities::open(&places.data)?;
-        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&places.store, options)?);
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&places.store, Options { indexer: Arc::new(Terms), ..options })?);
         let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);
         let objects = Arc::new(StoredObjects::new(Arc::clone(&store)));
         let authenticator = Authenticator::new(&authorities, issuer(), objects)?;
         let tokens = Arc::new(Tokens::new(authenticator, issuer()));
         let api = Api::new(store, Arc::new(LogAudit), networks, Arc::clone(&tokens));
         bootstrap::ensure(&api, port).await?;
-        Ok(Self { places, authorities, api, tokens })
+        Ok(Self { places, authorities: Arc::new(authorities), api, tokens })
     }
 }
 

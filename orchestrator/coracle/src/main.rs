@@ -1,8 +1,11 @@
 //! `coracle`: the orchestrator and the verbs a user types. Here is only the assembly; every part lives in a crate.
 
+mod addresses;
 mod cli;
 mod cluster;
+mod control_plane;
 mod embedded;
+mod fake_nodes;
 mod heartbeat;
 mod places;
 mod process;

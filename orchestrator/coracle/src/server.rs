@@ -14,11 +14,13 @@ use coracle_auth::tls;
 use coracle_contract::heartbeat::Message;
 use coracle_contract::marker::Marker;
 use rustls::pki_types::CertificateDer;
+use tokio::task::JoinError;
 
 use crate::cluster::Cluster;
 use crate::heartbeat::Heartbeat;
 use crate::shutdown::Shutdown;
-use crate::{cli, self_check};
+use crate::control_plane::{self, Tasks};
+use crate::{addresses, cli, fake_nodes, self_check};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
 const WORKERS: usize = 2;
@@ -44,6 +46,7 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
 
     let mut checks = Checks::default();
     checks.add("ping", true);
+    let watched = api.clone();
     let front = Front::new(api, checks, tokens);
     let (names, mut addresses) = names_and_addresses(&arguments.tls_san);
     addresses.push(IpAddr::V4(api_address));
@@ -61,6 +64,13 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     }
     say(&Marker::new("serving").with("address", address));
 
+    let mut tasks = Tasks::new();
+    let advertised = addresses::advertised(arguments.bind_address);
+    let advertised = advertised.map(|ip| SocketAddr::new(ip, address.port()));
+    control_plane::start(&mut tasks, &watched, &authorities, arguments, advertised)?;
+
+    fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
+
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {
         // A dropped sender means the same as a sent stop.
@@ -69,6 +79,7 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
 
     let signal = tokio::select! {
         signal = shutdown.wait() => signal,
+        Some(ended) = tasks.join_next() => return Err(reason(ended).into()),
         error = prove_ready(reachable(address), authority, heartbeat.as_ref()) => return Err(error),
     };
     tracing::info!(signal, "shutting down");
@@ -76,6 +87,15 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     let _ = stop.send(());
     serving.await?;
     Ok(())
+}
+
+/// Why a loop that should never end has ended.
+fn reason(ended: Result<Result<(), String>, JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "a controller ended".to_owned(),
+        Ok(Err(reason)) => reason,
+        Err(error) => error.to_string(),
+    }
 }
 
 /// Beats from the start, says ready once the own listener has answered, and returns only with the reason for which

@@ -101,6 +101,18 @@ impl AllowedList {
         Ok(list)
     }
 
+    /// The part of the list that names recordings for which `concerns` holds.
+    #[must_use]
+    pub fn concerning(&self, concerns: impl Fn(&str) -> bool) -> Self {
+        let mut list = self.clone();
+        for entry in &mut list.difference {
+            for place in &mut entry.places {
+                place.recordings.retain(|pattern| concerns(pattern));
+            }
+        }
+        list
+    }
+
     /// What is left of the differences when the allowed ones are taken away, and the entries that took nothing away.
     #[must_use]
     pub fn judge(&self, differences: &[Difference]) -> Vec<Finding> {

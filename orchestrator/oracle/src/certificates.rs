@@ -33,6 +33,13 @@ pub(crate) enum Purpose {
     Both,
 }
 
+impl std::fmt::Debug for Authority {
+    /// The key stays out of messages.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
 impl Authority {
     /// Makes an authority.
     pub(crate) fn new(name: &str) -> Result<Self> {
@@ -59,6 +66,11 @@ impl Authority {
     /// The authority's certificate in PEM.
     pub(crate) fn certificate(&self) -> String {
         self.certificate.clone()
+    }
+
+    /// The authority's private key in PEM.
+    pub(crate) fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// Signs a certificate for a subject: Kubernetes reads the user from the common name, groups from organisations.

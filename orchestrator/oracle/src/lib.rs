@@ -2,12 +2,13 @@
 //!
 //! A build and test tool. It must never depend on a crate of the product: what is compared must not share code with the
 //! comparison. The data stands beside the code: `scripts/` (what is asked), `recordings/` (what the real server answers),
-//! `golden.toml` (samples for codec tests) `differences.toml` (what our server may answer differently) and `open.toml` (what it does not
+//! `scenarios/` (what is done to a whole cluster),//! `golden.toml` (samples for codec tests) `differences.toml` (what our server may answer differently) and `open.toml` (what it does not
 //! answer yet).
 
 pub mod allowed;
 mod certificates;
 mod client;
+pub mod cluster;
 pub mod compare;
 pub mod error;
 pub mod golden;
@@ -18,6 +19,7 @@ mod process;
 pub mod programs;
 pub mod recording;
 pub mod replay;
+pub mod scenarios;
 pub mod script;
 pub mod server;
 mod sys;
@@ -64,7 +66,10 @@ impl Data {
         let recordings = recording::read(&directory.join("recordings"))?;
         let path = directory.join("differences.toml");
         let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-        let names: BTreeSet<String> = recordings.keys().cloned().collect();
+        let steps = scenarios::read(&directory.join("scenarios"))?;
+        let steps = steps.iter().flat_map(|scenario| &scenario.steps).filter_map(|step| step.name.as_ref());
+        let steps = steps.map(|name| format!("{}{name}", scenarios::recording::PREFIX));
+        let names: BTreeSet<String> = recordings.keys().cloned().chain(steps).collect();
         Ok(Self { scripts, recordings, allowed: AllowedList::parse(&text, &names)? })
     }
 
@@ -80,6 +85,7 @@ impl Data {
     /// The target cannot be used at all.
     pub async fn judge(&self, target: &Target) -> Result<Vec<Finding>> {
         let outcomes = replay(target, &self.scripts).await?;
-        Ok(self.allowed.judge(&judge(&self.recordings, &outcomes)))
+        let concerns = |name: &str| !name.starts_with(scenarios::recording::PREFIX);
+        Ok(self.allowed.concerning(concerns).judge(&judge(&self.recordings, &outcomes)))
     }
 }

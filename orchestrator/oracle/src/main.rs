@@ -1,13 +1,15 @@
 //! Command line of the oracle.
 
 use clap::{Args, Parser, Subcommand};
+use oracle::cluster::RealCluster;
 use oracle::golden::Samples;
 use oracle::programs::{self, Programs};
+use oracle::scenarios::{self, Scenario};
 use oracle::server::RealServer;
-use oracle::{Data, Error, Recording, Result, chain, directory, judge, recording, replay, script};
-use std::collections::BTreeMap;
+use oracle::{Data, Error, Recording, Result, Target, chain, directory, judge, recording, replay, script};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The real Kubernetes 1.37.2 as oracle
@@ -20,7 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build etcd, kube-apiserver and kubectl into the cache and print where they are
+    /// Build the real control plane, kwok and kubectl into the cache and print where they are
     Build {
         #[command(flatten)]
         cache: Cache,
@@ -31,6 +33,29 @@ enum Command {
     Record {
         #[command(flatten)]
         cache: Cache,
+    },
+    /// Do the scenarios on the real control plane twice and write what came of them into the tree
+    RecordScenarios {
+        #[command(flatten)]
+        cache: Cache,
+        /// Do them once only, without the proof that they repeat
+        #[arg(long)]
+        once: bool,
+        /// Only these scenarios
+        only: Vec<String>,
+    },
+    /// Do the scenarios on an empty server of your own, which has the nodes node-0 and node-1, and compare
+    ReplayScenarios {
+        #[command(flatten)]
+        cache: Cache,
+        /// Kubeconfig with the context admin
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        /// kubectl 1.37.2; without it the one in the cache is used, built first when it is not there
+        #[arg(long)]
+        kubectl: Option<PathBuf>,
+        /// Only these scenarios
+        only: Vec<String>,
     },
     /// Replay against the real server and compare with the committed recordings; writes nothing
     Check {
@@ -101,16 +126,55 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Record { cache } => record(&cache.build(&[]).await?).await,
         Command::Check { cache } => check(&cache.build(&[]).await?).await,
+        Command::RecordScenarios { cache, once, only } => record_scenarios(&cache.build(&[]).await?, once, &only).await,
+        Command::ReplayScenarios { cache, kubeconfig, kubectl, only } => {
+            let target = target(cache, &kubeconfig, kubectl).await?;
+            let mut data = scenarios::load()?;
+            data.only(&only);
+            Ok(print(&data.judge(&target).await?))
+        }
         Command::Replay { cache, kubeconfig, kubectl } => {
-            let kubectl = match kubectl {
-                Some(kubectl) => kubectl,
-                None => cache.build(&["kubectl".to_owned()]).await?.kubectl(),
-            };
-            let target = oracle::Target::from_kubeconfig(&kubeconfig, &kubectl).await?;
+            let target = target(cache, &kubeconfig, kubectl).await?;
             let findings = Data::read()?.judge(&target).await?;
             Ok(print(&findings))
         }
     }
+}
+
+async fn target(cache: Cache, kubeconfig: &Path, kubectl: Option<PathBuf>) -> Result<Target> {
+    let kubectl = match kubectl {
+        Some(kubectl) => kubectl,
+        None => cache.build(&["kubectl".to_owned()]).await?.kubectl(),
+    };
+    Target::from_kubeconfig(kubeconfig, &kubectl).await
+}
+
+/// The scenarios, done on one empty real control plane, which is ended then.
+async fn endings(programs: &Programs, scenarios: &[Scenario]) -> Result<Vec<scenarios::Outcome>> {
+    let cluster = RealCluster::start(programs).await?;
+    let outcomes = scenarios::replay(cluster.target(), scenarios).await;
+    cluster.stop().await?;
+    outcomes
+}
+
+async fn record_scenarios(programs: &Programs, once: bool, only: &[String]) -> Result<ExitCode> {
+    let mut all = scenarios::read(&directory().join("scenarios"))?;
+    let known: BTreeSet<String> = all.iter().map(|scenario| scenario.name.clone()).collect();
+    all.retain(|scenario| only.is_empty() || only.contains(&scenario.name));
+    let recordings = scenarios::recording::recordings(endings(programs, &all).await?)?;
+    if !once {
+        eprintln!("{} steps recorded, doing them on a second control plane", recordings.len());
+        let by_name = recordings.iter().map(|recording| (recording.name.clone(), recording.clone())).collect();
+        let differences = scenarios::judge(&by_name, &endings(programs, &all).await?);
+        if !differences.is_empty() {
+            let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            return Err(Error::NotDeterministic(lines.join("\n")));
+        }
+    }
+    let known = known.iter().map(String::as_str).collect();
+    scenarios::recording::write(&directory().join("recordings/scenarios"), &recordings, &known)?;
+    println!("{} steps of {} scenarios written", recordings.len(), all.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One empty real server, asked everything, then ended.

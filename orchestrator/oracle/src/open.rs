@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 /// What stands above the entries.
 const HEADING: &str = "\
-# Recordings (and preparing steps) that our server does not match yet, each with the reason. The suite `kubectl` fails when a
-# recording outside this list differs and when one in it matches. `CORACLE_UPDATE_OPEN=1 make test SUITE=kubectl` rewrites
+# Recordings (and preparing steps) that our server does not match yet, each with the reason. The suite `SUITE` fails when a
+# recording outside this list differs and when one in it matches. `CORACLE_UPDATE_OPEN=1 make test SUITE=SUITE` rewrites
 # it: reasons of entries that stay are kept.
 ";
 
@@ -115,16 +115,23 @@ impl OpenList {
         complaints
     }
 
-    /// The file that fits the findings. Entries that stay keep their reasons.
+    /// The file of the suite `kubectl` that fits the findings. Entries that stay keep their reasons.
     #[must_use]
     pub fn updated(&self, findings: &[Finding]) -> String {
+        self.updated_for("kubectl", findings)
+    }
+
+    /// The same for the list of another suite.
+    #[must_use]
+    pub fn updated_for(&self, suite: &str, findings: &[Finding]) -> String {
         let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for finding in findings {
             if let Finding::Unexpected(difference) = finding {
                 places.entry(&difference.recording).or_default().push(&difference.path);
             }
         }
-        let mut text = HEADING.to_owned();
+        let mut text =
+            HEADING.replace("`SUITE`", &format!("`{suite}`")).replace("SUITE=SUITE", &format!("SUITE={suite}"));
         for (recording, places) in places {
             let written = self.open.iter().find(|entry| entry.recording == recording);
             let because = written.map_or_else(|| reason(&places), |entry| entry.because.clone());

@@ -33,15 +33,20 @@ struct Source {
     stamped: bool,
 }
 
-const SOURCES: [Source; 3] = [
-    Source { name: "kubectl", module: "kubernetes", package: "k8s.io/kubernetes/cmd/kubectl", stamped: true },
+/// The modules that pin what is built, each a directory below `modules/`.
+const MODULES: [&str; 3] = ["etcd", "kubernetes", "kwok"];
+
+const fn kubernetes(name: &'static str, package: &'static str) -> Source {
+    Source { name, module: "kubernetes", package, stamped: true }
+}
+
+const SOURCES: [Source; 6] = [
+    kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
     Source { name: "etcd", module: "etcd", package: "go.etcd.io/etcd/server/v3", stamped: false },
-    Source {
-        name: "kube-apiserver",
-        module: "kubernetes",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        stamped: true,
-    },
+    kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    kubernetes("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+    Source { name: "kwok", module: "kwok", package: "sigs.k8s.io/kwok/cmd/kwok", stamped: false },
 ];
 
 /// The built programs.
@@ -67,6 +72,24 @@ impl Programs {
     #[must_use]
     pub fn api_server(&self) -> PathBuf {
         self.directory.join("kube-apiserver")
+    }
+
+    /// The controllers.
+    #[must_use]
+    pub fn controller_manager(&self) -> PathBuf {
+        self.directory.join("kube-controller-manager")
+    }
+
+    /// The scheduler.
+    #[must_use]
+    pub fn scheduler(&self) -> PathBuf {
+        self.directory.join("kube-scheduler")
+    }
+
+    /// kwok, which plays nodes and their pods.
+    #[must_use]
+    pub fn kwok(&self) -> PathBuf {
+        self.directory.join("kwok")
     }
 
     /// kubectl.
@@ -151,7 +174,7 @@ fn linker_flags(stamped: bool) -> String {
 fn fingerprint(modules: &Path) -> Result<String> {
     let mut digest = Sha256::new();
     digest.update([GO, &linker_flags(true), std::env::consts::ARCH].join("\n"));
-    for module in ["etcd", "kubernetes"] {
+    for module in MODULES {
         for name in ["go.mod", "go.sum"] {
             let path = modules.join(module).join(name);
             digest.update(fs::read(&path).map_err(Error::file("read", &path))?);

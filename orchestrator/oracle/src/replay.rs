@@ -32,15 +32,14 @@ pub struct Outcome {
 /// # Errors
 /// The target's credentials cannot be used, or there is no room for kubectl's cache.
 pub async fn replay(target: &Target, scripts: &[Script]) -> Result<Vec<Outcome>> {
-    let home = tempfile::tempdir().map_err(Error::file("create", std::env::temp_dir()))?;
-    let asker = Asker { target, client: Client::new(target)?, home };
+    let asker = Asker::new(target)?;
     let mut outcomes = Vec::new();
     for script in scripts {
         let mut variables = BTreeMap::new();
         for step in &script.steps {
-            let answer = asker.ask(step, &variables).await;
+            let answer = asker.ask(&step.identity, &step.question, &variables).await;
             let answer = answer.and_then(|answer| {
-                variables.extend(captured(step, &answer)?);
+                variables.extend(captured(&step.capture, &answer)?);
                 if step.recorded.is_none() { prepared(&answer).map(|()| answer) } else { Ok(answer) }
             });
             outcomes.push(Outcome { step: step.clone(), answer });
@@ -94,17 +93,29 @@ pub fn judge(recordings: &BTreeMap<String, Recording>, outcomes: &[Outcome]) -> 
     differences
 }
 
-struct Asker<'a> {
+/// Asks one target.
+pub(crate) struct Asker<'a> {
     target: &'a Target,
-    client: Client,
+    pub(crate) client: Client,
     home: tempfile::TempDir,
 }
 
-type Variables = BTreeMap<String, String>;
+/// What answers gave to later questions.
+pub(crate) type Variables = BTreeMap<String, String>;
 
-impl Asker<'_> {
-    async fn ask(&self, step: &Step, variables: &Variables) -> std::result::Result<Answer, String> {
-        match &step.question {
+impl<'a> Asker<'a> {
+    pub(crate) fn new(target: &'a Target) -> Result<Self> {
+        let home = tempfile::tempdir().map_err(Error::file("create", std::env::temp_dir()))?;
+        Ok(Self { target, client: Client::new(target)?, home })
+    }
+
+    pub(crate) async fn ask(
+        &self,
+        identity: &str,
+        question: &Question,
+        variables: &Variables,
+    ) -> std::result::Result<Answer, String> {
+        match question {
             Question::Http(request) => {
                 let mut headers = BTreeMap::new();
                 for (name, value) in &request.headers {
@@ -112,12 +123,12 @@ impl Asker<'_> {
                 }
                 let (line, body) = (fill(&request.line, variables)?, fill(&request.body, variables)?);
                 let request = HttpRequest { line, headers, body, ..request.clone() };
-                self.http(&step.identity, &request).await.map_err(|error| crate::error::chain(&error))
+                self.http(identity, &request).await.map_err(|error| crate::error::chain(&error))
             }
             Question::Kubectl(run) => {
                 let run =
                     KubectlRun { arguments: fill(&run.arguments, variables)?, stdin: fill(&run.stdin, variables)? };
-                self.kubectl(&step.identity, &run).await.map_err(|error| crate::error::chain(&error))
+                self.kubectl(identity, &run).await.map_err(|error| crate::error::chain(&error))
             }
         }
     }
@@ -133,7 +144,7 @@ impl Asker<'_> {
         Ok(Answer::Http(answer))
     }
 
-    async fn kubectl(&self, identity: &str, run: &KubectlRun) -> Result<Answer> {
+    pub(crate) async fn kubectl(&self, identity: &str, run: &KubectlRun) -> Result<Answer> {
         let mut arguments: Vec<OsString> = vec!["--context".into(), identity.into()];
         arguments.extend(run.arguments.split_whitespace().map(OsString::from));
         let environment = Environment::Only(vec![
@@ -150,7 +161,7 @@ impl Asker<'_> {
 }
 
 /// Replaces `${name}` by the variable's value.
-fn fill(text: &str, variables: &Variables) -> std::result::Result<String, String> {
+pub(crate) fn fill(text: &str, variables: &Variables) -> std::result::Result<String, String> {
     let mut result = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -164,10 +175,10 @@ fn fill(text: &str, variables: &Variables) -> std::result::Result<String, String
     Ok(result)
 }
 
-/// The variables that a step takes from its answer.
-fn captured(step: &Step, answer: &Answer) -> std::result::Result<Variables, String> {
+/// The variables that a step takes from its answer: name to JSON pointer or `header:NAME`.
+pub(crate) fn captured(capture: &BTreeMap<String, String>, answer: &Answer) -> std::result::Result<Variables, String> {
     let mut variables = Variables::new();
-    for (name, pointer) in &step.capture {
+    for (name, pointer) in capture {
         let Answer::Http(answer) = answer else { return Err("only a raw answer can be captured from".to_owned()) };
         let value = match (&answer.body, pointer.strip_prefix("header:")) {
             (_, Some(header)) => answer.headers.get(header).and_then(|values| values.first()).cloned(),
@@ -181,7 +192,7 @@ fn captured(step: &Step, answer: &Answer) -> std::result::Result<Variables, Stri
 }
 
 /// A step that only prepares must succeed. What it makes may be there already: a server with controllers makes more.
-fn prepared(answer: &Answer) -> std::result::Result<(), String> {
+pub(crate) fn prepared(answer: &Answer) -> std::result::Result<(), String> {
     match answer {
         Answer::Http(answer) if answer.status < 300 || answer.status == 409 => Ok(()),
         Answer::Http(answer) => Err(format!("status {}: {:?}", answer.status, answer.body)),

@@ -120,6 +120,50 @@ struct Written {
     capture: BTreeMap<String, String>,
 }
 
+/// The members of a step that say what is asked.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) request: Option<String>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+    pub(crate) events: Option<usize>,
+    pub(crate) without_descriptions: bool,
+    pub(crate) kubectl: Option<String>,
+    pub(crate) stdin: String,
+}
+
+impl Asked {
+    /// The question, or what is wrong with it.
+    pub(crate) fn question(self) -> std::result::Result<Question, &'static str> {
+        match (self.request, self.kubectl) {
+            (Some(line), None) => {
+                if !self.stdin.is_empty() {
+                    return Err("`stdin` belongs to `kubectl`");
+                }
+                if line.split_whitespace().count() != 2 {
+                    return Err("a request is a method and a path");
+                }
+                let headers = self.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+                let headers = headers.collect();
+                let (body, events, without_descriptions) = (self.body, self.events, self.without_descriptions);
+                Ok(Question::Http(HttpRequest { line, headers, body, events, without_descriptions }))
+            }
+            (None, Some(arguments)) => {
+                if !self.headers.is_empty() || !self.body.is_empty() || self.events.is_some() {
+                    return Err("`headers`, `body` and `events` belong to `request`");
+                }
+                Ok(Question::Kubectl(KubectlRun { arguments, stdin: self.stdin }))
+            }
+            _ => Err("a step has either `request` or `kubectl`"),
+        }
+    }
+}
+
+/// True for what can name a recording, which becomes a file name.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+}
+
 impl Step {
     /// Name of the recording, or the question of a step that only prepares.
     #[must_use]
@@ -145,32 +189,20 @@ impl TryFrom<Written> for Step {
             _ => return Err(wrong("`name` and `category` go together")),
         };
         if let Some((name, _)) = &recorded
-            && (name.is_empty() || !name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-'))
+            && !is_name(name)
         {
             return Err(wrong("a name is made of lower-case letters, digits and hyphens"));
         }
-        let question = match (written.request, written.kubectl) {
-            (Some(line), None) => {
-                if !written.stdin.is_empty() {
-                    return Err(wrong("`stdin` belongs to `kubectl`"));
-                }
-                if line.split_whitespace().count() != 2 {
-                    return Err(wrong("a request is a method and a path"));
-                }
-                let headers = written.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
-                let headers = headers.collect();
-                let (body, events) = (written.body, written.events);
-                let without_descriptions = written.without_descriptions;
-                Question::Http(HttpRequest { line, headers, body, events, without_descriptions })
-            }
-            (None, Some(arguments)) => {
-                if !written.headers.is_empty() || !written.body.is_empty() || written.events.is_some() {
-                    return Err(wrong("`headers`, `body` and `events` belong to `request`"));
-                }
-                Question::Kubectl(KubectlRun { arguments, stdin: written.stdin })
-            }
-            _ => return Err(wrong("a step has either `request` or `kubectl`")),
+        let asked = Asked {
+            request: written.request,
+            headers: written.headers,
+            body: written.body,
+            events: written.events,
+            without_descriptions: written.without_descriptions,
+            kubectl: written.kubectl,
+            stdin: written.stdin,
         };
+        let question = asked.question().map_err(wrong)?;
         let identity = written.identity.unwrap_or_else(|| ADMIN.to_owned());
         Ok(Self { recorded, identity, question, capture: written.capture })
     }

@@ -27,9 +27,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct RealServer {
     /// How to reach it.
     pub target: Target,
+    pub(crate) keys: Keys,
     api_server: Server,
     etcd: Server,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
+}
+
+/// What the controllers sign with.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// Signs client certificates.
+    pub(crate) clients: Authority,
+    /// Private key of ServiceAccount tokens.
+    pub(crate) tokens: PathBuf,
 }
 
 impl RealServer {
@@ -98,7 +108,7 @@ impl RealServer {
             ("enable-bootstrap-token-auth", "true".into()),
             ("service-account-issuer", "https://kubernetes.default.svc.cluster.local".into()),
             ("service-account-key-file", files.write("service-account.pub", &token_public)?.into()),
-            ("service-account-signing-key-file", token_private.into()),
+            ("service-account-signing-key-file", token_private.clone().into()),
             ("service-cluster-ip-range", "10.43.0.0/16".into()),
             ("allow-privileged", "true".into()),
         ];
@@ -112,7 +122,8 @@ impl RealServer {
             kubectl: programs.kubectl(),
         };
         target.write_kubeconfig()?;
-        let mut server = Self { target, api_server, etcd, _directory: directory };
+        let keys = Keys { clients: client_authority, tokens: token_private };
+        let mut server = Self { target, keys, api_server, etcd, directory };
         match server.ready().await {
             Ok(()) => Ok(server),
             Err(error) => {
@@ -157,13 +168,21 @@ impl RealServer {
     }
 }
 
-fn get(path: &str) -> HttpRequest {
+impl RealServer {
+    /// The directory of this control plane.
+    pub(crate) fn files(&self) -> Files<'_> {
+        Files { directory: self.directory.path() }
+    }
+}
+
+/// A GET without headers.
+pub(crate) fn get(path: &str) -> HttpRequest {
     let line = format!("GET {path}");
     HttpRequest { line, headers: BTreeMap::new(), body: String::new(), events: None, without_descriptions: false }
 }
 
 /// Ports that nobody listens on. All are held until the last one is known, so they differ.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let failed = |source| Error::Start { program: "a listener on loopback".to_owned(), source };
     let mut listeners = Vec::new();
     let mut ports = [0; N];
@@ -176,25 +195,25 @@ fn free_ports<const N: usize>() -> Result<[u16; N]> {
 }
 
 /// The directory of one control plane.
-struct Files<'a> {
-    directory: &'a Path,
+pub(crate) struct Files<'a> {
+    pub(crate) directory: &'a Path,
 }
 
 impl Files<'_> {
     /// Writes a file that only this user reads.
-    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.directory.join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(Error::file("protect", &path))?;
         Ok(path)
     }
 
-    fn pair(&self, name: &str, pair: &Pair) -> Result<(PathBuf, PathBuf)> {
+    pub(crate) fn pair(&self, name: &str, pair: &Pair) -> Result<(PathBuf, PathBuf)> {
         Ok((self.write(&format!("{name}.pem"), &pair.certificate)?, self.write(&format!("{name}.key"), &pair.key)?))
     }
 
     /// Starts a program with flags of the form `--name=value` and an environment of its own.
-    fn serve(&self, name: &'static str, path: &Path, flags: &[(&str, OsString)]) -> Result<Server> {
+    pub(crate) fn serve(&self, name: &'static str, path: &Path, flags: &[(&str, OsString)]) -> Result<Server> {
         let flag = |(name, value): &(&str, OsString)| {
             let mut flag = OsString::from(format!("--{name}="));
             flag.push(value);

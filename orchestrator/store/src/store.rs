@@ -52,6 +52,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`Error::Future`] for a revision that has not been issued.
     fn compact(&self, before: Revision) -> Result<(), Error>;
 
+    /// The time now, by the clock of the entries.
+    fn now(&self) -> Tick;
+
     /// When this process opened the store. An entry restored from disk was [observed](Entry::observed) then.
     fn opened_at(&self) -> Tick;
 

@@ -8,6 +8,8 @@ mod row;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use coracle_client::Resource;
+
 pub use row::{Row, Rules, Source, Subresource};
 pub(crate) use row::{check_type, decode_as, decode_document, document, reporting};
 
@@ -15,6 +17,7 @@ pub(crate) use row::{check_type, decode_as, decode_document, document, reporting
 #[derive(Debug, Default, Clone)]
 pub struct Registry {
     rows: BTreeMap<(String, String, String), Arc<Row>>,
+    resources: Vec<Arc<Resource>>,
 }
 
 impl Registry {
@@ -22,7 +25,18 @@ impl Registry {
     #[must_use]
     pub fn built_in() -> Self {
         let rows = built_in::rows().into_iter().map(|row| (address(&row), Arc::new(row))).collect();
-        Self { rows }
+        Self::of(rows)
+    }
+
+    fn of(rows: BTreeMap<(String, String, String), Arc<Row>>) -> Self {
+        let resources = resources(&rows);
+        Self { rows, resources }
+    }
+
+    /// Every resource that can be listed and deleted, in one version each: the stored one where it is served.
+    #[must_use]
+    pub fn resources(&self) -> &[Arc<Resource>] {
+        &self.resources
     }
 
     /// The row of a resource.
@@ -54,8 +68,27 @@ impl Registry {
         for row in custom {
             rows.entry(address(&row)).or_insert_with(|| Arc::new(row));
         }
-        Self { rows }
+        Self::of(rows)
     }
+}
+
+fn resources(rows: &BTreeMap<(String, String, String), Arc<Row>>) -> Vec<Arc<Resource>> {
+    let offers = |row: &Row, verb: &str| row.verbs.iter().any(|offered| offered == verb);
+    let mut by_storage: BTreeMap<&str, &Arc<Row>> = BTreeMap::new();
+    for row in rows.values().filter(|row| offers(row, "list") && offers(row, "delete")) {
+        let chosen = by_storage.entry(row.storage.as_str()).or_insert(row);
+        if chosen.stored_api_version.is_some() && row.stored_api_version.is_none() {
+            *chosen = row;
+        }
+    }
+    let resource = |row: &Row| Resource {
+        group: row.group.clone(),
+        version: row.version.clone(),
+        plural: row.resource.clone(),
+        kind: row.kind.clone(),
+        namespaced: row.namespaced,
+    };
+    by_storage.into_values().map(|row| Arc::new(resource(row))).collect()
 }
 
 fn address(row: &Row) -> (String, String, String) {

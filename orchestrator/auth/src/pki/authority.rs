@@ -2,6 +2,8 @@
 //!
 //! The key usages are those of client-go v0.37.2, util/cert, and of the signers of kubernetes v1.37.2.
 
+mod request;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;

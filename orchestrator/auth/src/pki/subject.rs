@@ -8,9 +8,11 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const UTF8: u8 = 0x0c;
 const BIT_STRING: u8 = 0x03;
-/// 2.5.4.10 and 2.5.4.3 with tag and length.
-const ORGANISATION: &[u8] = &[0x06, 3, 0x55, 4, 10];
-const COMMON_NAME: &[u8] = &[0x06, 3, 0x55, 4, 3];
+const OID: u8 = 0x06;
+/// Last number of 2.5.4.10.
+pub(super) const ORGANISATION: u8 = 10;
+/// Last number of 2.5.4.3.
+pub(super) const COMMON_NAME: u8 = 3;
 /// Where the subject stands among the members of the signed part: version, serial number, algorithm, issuer, validity.
 const POSITION: usize = 5;
 
@@ -21,11 +23,21 @@ pub(super) fn replace(
     organisations: &[&str],
     key: &KeyPair,
 ) -> Result<CertificateDer<'static>, Error> {
+    let mut attributes: Vec<(u8, &str)> = organisations.iter().map(|text| (ORGANISATION, *text)).collect();
+    attributes.push((COMMON_NAME, common_name));
+    replace_all(certificate, &attributes, key)
+}
+
+/// As [`replace`], with any attributes of 2.5.4, each by its last number.
+pub(super) fn replace_all(
+    certificate: &CertificateDer<'_>,
+    attributes: &[(u8, &str)],
+    key: &KeyPair,
+) -> Result<CertificateDer<'static>, Error> {
     let broken = Error::Crypto("read a certificate that was just made");
     let Some((signed, algorithm)) = parts(certificate) else { return Err(broken) };
     let Some(mut members) = elements(signed) else { return Err(broken) };
-    let mut attributes: Vec<Vec<u8>> = organisations.iter().map(|text| attribute(ORGANISATION, text)).collect();
-    attributes.push(attribute(COMMON_NAME, common_name));
+    let attributes: Vec<Vec<u8>> = attributes.iter().map(|(number, text)| attribute(*number, text)).collect();
     let subject = element(SEQUENCE, &attributes.concat());
     let Some(old) = members.get_mut(POSITION) else { return Err(broken) };
     *old = &subject;
@@ -45,8 +57,8 @@ fn parts<'a>(certificate: &'a CertificateDer<'_>) -> Option<(&'a [u8], &'a [u8])
     }
 }
 
-fn attribute(oid: &[u8], text: &str) -> Vec<u8> {
-    let pair = [oid, &element(UTF8, text.as_bytes())].concat();
+fn attribute(number: u8, text: &str) -> Vec<u8> {
+    let pair = [&[OID, 3, 0x55, 4, number], element(UTF8, text.as_bytes()).as_slice()].concat();
     element(SET, &element(SEQUENCE, &pair))
 }
 

@@ -41,6 +41,7 @@ const MIN_WAIT: Duration = Duration::from_millis(100);
 pub struct LocalStore {
     replica: Arc<Replica>,
     opened: Tick,
+    clock: Arc<dyn Clock>,
     commands: Option<Sender<Command>>,
     queued: Arc<AtomicUsize>,
     queue_bytes: usize,
@@ -85,12 +86,18 @@ impl LocalStore {
         let (replica, opened) = (Arc::clone(core.replica()), core.opened_at());
         let (queued, health) = (Arc::<AtomicUsize>::default(), Arc::new(Mutex::new(core.health().clone())));
         let (sender, commands) = channel();
-        let writer = Writer { core, clock, commands, queued: Arc::clone(&queued), health: Arc::clone(&health) };
+        let writer = Writer {
+            core,
+            clock: Arc::clone(&clock),
+            commands,
+            queued: Arc::clone(&queued),
+            health: Arc::clone(&health),
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.serve())
             .map_err(|source| Error::io("start the thread of", "the store", source))?;
-        Ok(Self { replica, opened, commands: Some(sender), queued, queue_bytes, health, writer: Some(thread) })
+        Ok(Self { replica, opened, clock, commands: Some(sender), queued, queue_bytes, health, writer: Some(thread) })
     }
 
     /// Whether the store takes writes, for conditions and readiness checks.
@@ -145,6 +152,10 @@ impl Store for LocalStore {
 
     fn compact(&self, before: Revision) -> Result<(), Error> {
         self.replica.compact(before)
+    }
+
+    fn now(&self) -> Tick {
+        self.clock.now()
     }
 
     fn opened_at(&self) -> Tick {

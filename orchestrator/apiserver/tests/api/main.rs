@@ -1,78 +1,17 @@
 //! The verbs over a real store, as callers in this process use them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-use std::sync::{Arc, Mutex};
+mod common;
+mod local;
 
+use std::sync::Arc;
+
+use coracle_apimachinery::Value;
 use coracle_apimachinery::selector::label;
-use coracle_apimachinery::status::Status;
-use coracle_apimachinery::{Value, json};
-use coracle_apiserver::allocate::Networks;
-use coracle_apiserver::api::Api;
-use coracle_apiserver::api::request::{Answer, Body, Content, Context, Media, Options, Request, Verb};
+use coracle_apiserver::api::request::{Body, Content, Media, Options, Request, Verb};
 use coracle_apiserver::api::watch::Event;
-use coracle_apiserver::audit::{Audit, Record};
-use coracle_apiserver::tokens::Tokens;
-use coracle_apiserver::{Object, StoredObjects, bootstrap};
-use coracle_auth::pki::Authorities;
-use coracle_auth::token::{self, ISSUER};
-use coracle_auth::{Authenticator, Identity};
-use coracle_store::{LocalStore, Store};
 
-/// Keeps the records of all requests.
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<Record>>);
-
-impl Audit for Kept {
-    fn record(&self, record: Record) {
-        self.0.lock().unwrap().push(record);
-    }
-}
-
-struct Cluster {
-    api: Api,
-    audit: Arc<Kept>,
-    _directory: tempfile::TempDir,
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("db");
-        std::fs::create_dir(&place).unwrap();
-        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&place, coracle_store::Options::default()).unwrap());
-        let authorities = Authorities::open(directory.path()).unwrap();
-        let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);
-        let objects = Arc::new(StoredObjects::new(Arc::clone(&store)));
-        let authenticator = Authenticator::new(&authorities, issuer(), objects).unwrap();
-        let audit = Arc::new(Kept::default());
-        let tokens = Arc::new(Tokens::new(authenticator, issuer()));
-        let networks = Networks::parse("10.43.0.0/16").unwrap();
-        let api = Api::new(store, Arc::clone(&audit) as Arc<dyn Audit>, networks, tokens);
-        bootstrap::ensure(&api, 6443).await.unwrap();
-        audit.0.lock().unwrap().clear();
-        Self { api, audit, _directory: directory }
-    }
-
-    async fn ask(&self, who: &str, request: Request) -> Result<Answer, Status> {
-        let mut identity = Identity::component(who);
-        if who == "admin" {
-            identity.groups.push("system:masters".to_owned());
-        }
-        self.api.execute(&Context::new(Arc::new(identity)), request).await
-    }
-
-    /// The tree of the object that an administrator's request answers with.
-    async fn object(&self, request: Request) -> Value {
-        match self.ask("admin", request).await.unwrap().content {
-            Content::Object(_, object) => tree(&object),
-            other => panic!("{other:?} is no object"),
-        }
-    }
-}
-
-fn tree(object: &Object) -> Value {
-    json::decode_any(&object.json()).unwrap()
-}
+use common::{Cluster, tree};
 
 fn request(verb: Verb, resource: &str, name: &str, body: &str) -> Request {
     let media = if verb == Verb::Patch { Media::MergePatch } else { Media::Json };
