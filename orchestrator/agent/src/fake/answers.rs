@@ -10,11 +10,10 @@ use coracle_client::object;
 use tokio::time::Instant;
 
 use super::looks::{asks_readiness, failure, id_of, image, present_images, refusal, script_of_image};
-use super::state::{Held, Pod};
 use super::{Fake, Script};
 use crate::runtime::{
-    Answer, Container, ContainerSpec, Executed, Failure, Handled, HandlerSpec, Image, Observed, PullSpec, Runtime,
-    Sandbox, SandboxSpec, State,
+    Answer, ContainerSpec, Executed, Handled, HandlerSpec, Image, Observed, PullSpec, Runtime, Sandbox, SandboxSpec,
+    State,
 };
 
 impl Runtime for Fake {
@@ -89,26 +88,10 @@ impl Runtime for Fake {
         Box::pin(async move {
             let name = spec.container.text_at(&["name"]);
             let script = Script::of(&spec.pod, name).map_err(|why| failure("CreateContainerError", &why))?;
-            let uid = object::uid(&spec.pod);
-            let id = format!("fake://{}", id_of(&[uid, name, &spec.attempt.to_string()]));
-            self.change(|state| {
-                let pod = state.pods.get_mut(uid).filter(|pod| pod.has_sandbox());
-                let pod = pod.ok_or_else(|| failure("CreateContainerError", "the pod has no sandbox"))?;
-                if !pod.containers.iter().any(|held| held.container.id == id) {
-                    let container = Container {
-                        id: id.clone(),
-                        name: name.to_owned(),
-                        attempt: spec.attempt,
-                        image: spec.container.text_at(&["image"]).to_owned(),
-                        asked: spec.container.text_at(&["image"]).to_owned(),
-                        image_id: spec.image_id.clone(),
-                        created: self.clock.now(),
-                        user: None,
-                        state: State::Created,
-                    };
-                    pod.containers.push(Held::new(container, script, Instant::now()));
-                }
-                Ok::<(), Failure>(())
+            let id = self.change(|state| {
+                let pod = state.pods.get_mut(object::uid(&spec.pod));
+                let made = pod.and_then(|pod| pod.make(&spec, script, self.clock.now()));
+                made.ok_or_else(|| failure("CreateContainerError", "the pod has no sandbox"))
             })?;
             self.wait(|state| match state.container(&id) {
                 Some(held) if held.container.state == State::Created => None,
@@ -206,11 +189,5 @@ impl Fake {
             // Nobody is left who could tell them.
             Err(_) => std::future::pending().await,
         }
-    }
-}
-
-impl Pod {
-    fn has_sandbox(&self) -> bool {
-        self.sandbox.as_ref().is_some_and(|sandbox| sandbox.ready)
     }
 }

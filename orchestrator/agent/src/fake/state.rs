@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use coracle_apimachinery::time::Instant as Wall;
+use coracle_client::object;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
+use super::looks::id_of;
 use super::script::Script;
-use crate::runtime::{Container, Exit, Sandbox, State};
+use crate::runtime::{Container, ContainerSpec, Exit, Sandbox, State};
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -60,6 +62,33 @@ impl End {
     pub(super) const OOM: Self = Self { code: 137, signal: 0, reason: "OOMKilled" };
     /// It was killed.
     pub(super) const KILLED: Self = Self { code: 137, signal: 0, reason: "Error" };
+}
+
+impl Pod {
+    /// Makes a container, unless that instance is there; answers its id. There must be a sandbox that is ready.
+    pub(super) fn make(&mut self, spec: &ContainerSpec, script: Script, wall: Wall) -> Option<String> {
+        let sandbox = self.sandbox.as_ref().filter(|sandbox| sandbox.ready)?.attempt;
+        let text = |name| spec.container.text_at(&[name]).to_owned();
+        let (name, image) = (text("name"), text("image"));
+        let parts = [object::uid(&spec.pod), &name, &sandbox.to_string(), &spec.attempt.to_string()];
+        let id = format!("fake://{}", id_of(&parts));
+        if !self.containers.iter().any(|held| held.container.id == id) {
+            let container = Container {
+                id: id.clone(),
+                name,
+                attempt: spec.attempt,
+                sandbox,
+                image: image.clone(),
+                asked: image,
+                image_id: spec.image_id.clone(),
+                created: wall,
+                user: None,
+                state: State::Created,
+            };
+            self.containers.push(Held::new(container, script, Instant::now()));
+        }
+        Some(id)
+    }
 }
 
 impl Held {

@@ -1,6 +1,7 @@
 //! Keeps the Node object.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use coracle_apimachinery::Value;
 use coracle_client::event::Event;
@@ -13,6 +14,16 @@ use super::Shared;
 use super::back_off::{BackOff, until};
 use crate::node::{News, plan_node, schedulable_news};
 
+/// How long to wait after a report that the API did not keep in the same words, before it is made again.
+const UNSETTLED: Duration = Duration::from_secs(10);
+
+/// The object was brought up to date.
+struct Done {
+    again: Instant,
+    /// Whether the API has now what there is to say.
+    settled: bool,
+}
+
 /// Registers the node and keeps its status, until the API closes.
 pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<View>>) {
     let mut first = true;
@@ -24,9 +35,13 @@ pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<
     loop {
         nodes.mark_unchanged();
         let again = match step(&shared, first, &mut was_closed).await {
-            Ok(again) => {
+            Ok(Done { again, settled }) => {
                 first = false;
                 back_off.reset();
+                if !settled {
+                    tracing::warn!(node = shared.name(), "the API does not keep the node as it was reported");
+                    until(Some(Instant::now() + UNSETTLED)).await;
+                }
                 again
             }
             Err(()) => back_off.failed(),
@@ -39,7 +54,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<
 }
 
 /// Brings the object up to date; says when to do so again.
-async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Instant, ()> {
+async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Done, ()> {
     let machine = &shared.settings.machine;
     let existing = shared.client.view().get(&NODES, "", &machine.name);
     if let Some(node) = &existing {
@@ -49,8 +64,10 @@ async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Ins
         }
         *was_closed = object::flag(node, &["spec", "unschedulable"]);
     }
-    let plan = plan_node(machine, existing.as_deref(), first, shared.settings.clock.now());
-    let Some(write) = plan.write else { return Ok(Instant::now() + plan.again_after) };
+    let now = shared.settings.clock.now();
+    let plan = plan_node(machine, existing.as_deref(), first, now);
+    let again = Instant::now() + plan.again_after;
+    let Some(write) = plan.write else { return Ok(Done { again, settled: true }) };
     let node = shared.client.write(write).await.map_err(|failure| {
         tracing::warn!(node = machine.name, %failure, "cannot write the node");
     })?;
@@ -61,7 +78,7 @@ async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Ins
     for news in plan.news {
         tell(shared, &node, news);
     }
-    Ok(Instant::now() + plan.again_after)
+    Ok(Done { again, settled: plan_node(machine, Some(&node), false, now).write.is_none() })
 }
 
 fn tell(shared: &Shared, node: &Arc<Value>, news: News) {

@@ -5,6 +5,7 @@ mod following;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use crate::looks::tree;
 use coracle_agent::work::Clock;
 use coracle_apimachinery::patch::merge_patch;
 use coracle_apimachinery::status::Status;
@@ -35,6 +36,8 @@ struct State {
     failures: Vec<(&'static str, usize)>,
     /// How many reports about pods somebody else comes before.
     disturbances: usize,
+    /// Whether the API drops what nodes say of their boot and pods of their host.
+    forgetful: bool,
 }
 
 impl Api {
@@ -55,6 +58,11 @@ impl Api {
     /// Lets somebody else label the pod just before each of its next reports.
     pub(crate) fn disturb(&self, times: usize) {
         self.state.lock().unwrap().disturbances = times;
+    }
+
+    /// Lets the API keep reports in other words than they were made.
+    pub(crate) fn forget(&self) {
+        self.state.lock().unwrap().forgetful = true;
     }
 
     /// Takes an object away, as if somebody had forced its deletion.
@@ -146,6 +154,11 @@ impl Api {
                 let end = Value::text(end.print(Precision::Seconds));
                 with(&there, &[("deletionGracePeriodSeconds", Value::Int(grace)), ("deletionTimestamp", end)])
             }
+        };
+        let new = if state.forgetful {
+            merge_patch(new, &tree(r#"{"status":{"hostIP":null,"nodeInfo":{"bootID":null}}}"#))
+        } else {
+            new
         };
         let revision = self.changed(&mut state);
         let new = Arc::new(with(&new, &[("resourceVersion", Value::text(revision.to_string()))]));

@@ -7,7 +7,7 @@ use coracle_client::{Client, Write, object};
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
-use crate::looks::tree;
+use crate::looks::{pass, tree};
 
 #[tokio::test(start_paused = true)]
 async fn a_node_registers_and_renews_its_lease() {
@@ -78,4 +78,16 @@ async fn a_lost_node_comes_back_and_closing_it_is_told() {
     assert!(quiet.await.is_err());
     let told = cluster.told("n");
     assert!(told.contains(&closed) && told.contains(&"Normal NodeReady: Node n status is now: NodeReady".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_keeps_other_words_is_not_overrun() {
+    let (cluster, _node) = Cluster::with_node("n").await;
+    cluster.api.forget();
+    cluster.patch_node("n", tree(r#"{"metadata":{"labels":{"a":"b"}}}"#)).await;
+    cluster.pod("n", "a", &[], "{}").await;
+    pass(100).await;
+    let written = cluster.api.written();
+    let count = |name: &str| written.iter().filter(|write| write.name == name && write.subresource == "status").count();
+    assert!((9..=12).contains(&count("n")) && count("a") <= 4, "{} {}", count("n"), count("a"));
 }
