@@ -71,7 +71,8 @@ impl Cluster {
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
         let authorities = Authorities::open(&places.data)?;
-        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&places.store, Options { indexer: Arc::new(Terms), ..options })?);
+        let store: Arc<dyn Store> =
+            Arc::new(LocalStore::open(&places.store, Options { indexer: Arc::new(Terms), ..options })?);
         let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);
         let objects = Arc::new(StoredObjects::new(Arc::clone(&store)));
         let authenticator = Authenticator::new(&authorities, issuer(), objects)?;

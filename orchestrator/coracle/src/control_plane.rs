@@ -138,7 +138,7 @@ fn controllers(
     add("namespace-controller", Arc::new(Namespaces));
     add("node-controller", Arc::new(ipam));
     add("node-controller", Arc::new(NodeLifecycle::default()));
-    add("node-controller", Arc::new(TaintEviction));
+    add("node-controller", Arc::new(TaintEviction::default()));
     add("pod-garbage-collector", Arc::new(PodGarbageCollector));
     add("service-account-controller", Arc::new(ServiceAccounts));
     add("root-ca-cert-publisher", Arc::new(RootCa::new(authority)));

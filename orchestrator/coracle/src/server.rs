@@ -17,9 +17,9 @@ use rustls::pki_types::CertificateDer;
 use tokio::task::JoinError;
 
 use crate::cluster::Cluster;
+use crate::control_plane::{self, Tasks};
 use crate::heartbeat::Heartbeat;
 use crate::shutdown::Shutdown;
-use crate::control_plane::{self, Tasks};
 use crate::{addresses, cli, fake_nodes, self_check};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.

@@ -1,6 +1,7 @@
 //! Admission: an ordered list of rules that may change or refuse a write, for every caller alike.
 
 mod namespace;
+mod new_node;
 mod node_restriction;
 mod priority;
 mod service_account;
@@ -35,6 +36,8 @@ pub(crate) struct Review<'a> {
     pub(crate) namespace: &'a str,
     /// Empty while a name is still to be generated.
     pub(crate) name: String,
+    /// What a name is to be generated from.
+    pub(crate) prefix: String,
     pub(crate) subresource: &'a str,
     pub(crate) object: Option<Value>,
     pub(crate) old: Option<Arc<Value>>,
@@ -61,6 +64,7 @@ pub(crate) fn plugins() -> Vec<Box<dyn Plugin>> {
         Box::new(namespace::Lifecycle),
         Box::new(service_account::ServiceAccount),
         Box::new(node_restriction::NodeRestriction),
+        Box::new(new_node::NodeTaint),
         Box::new(priority::Priority),
         Box::new(tolerations::DefaultTolerationSeconds),
     ]
@@ -86,6 +90,7 @@ impl Review<'_> {
 
     /// A refusal in the words of the rule.
     pub(crate) fn forbidden(&self, why: impl std::fmt::Display) -> Status {
-        Status::forbidden(&self.row.group, &self.row.resource, &self.name, why)
+        let name = if self.name.is_empty() { &self.prefix } else { &self.name };
+        Status::forbidden(&self.row.group, &self.row.resource, name, why)
     }
 }

@@ -60,6 +60,7 @@ impl Api {
             row,
             namespace: &request.namespace,
             name: value.text_at(&["metadata", "name"]).to_owned(),
+            prefix: value.text_at(&["metadata", "generateName"]).to_owned(),
             subresource: "",
             object: Some(value),
             old: None,

@@ -99,6 +99,7 @@ impl Api {
                 row,
                 namespace,
                 name: name.to_owned(),
+                prefix: String::new(),
                 subresource: "",
                 object: None,
                 old: Some(Arc::clone(&old)),

@@ -83,6 +83,7 @@ impl Api {
             row,
             namespace,
             name: name.to_owned(),
+            prefix: String::new(),
             subresource,
             object: Some(new),
             old: Some(Arc::clone(&old)),

@@ -80,10 +80,6 @@ pub(super) fn wanted(node: &Value, how: Driving, now: Instant) -> Option<Vec<Val
         add(&mut taints, key, NO_SCHEDULE, &now);
     }
     drive(&mut taints, node, how, &now);
-    // Seconds of toleration count from here, also for taints of people, who give no time.
-    for taint in taints.iter_mut().filter(|taint| has_effect(taint, NO_EXECUTE)).filter_map(Value::as_object_mut) {
-        taint.insert_default("timeAdded", || now.clone());
-    }
     (taints != before).then_some(taints)
 }
 

@@ -241,8 +241,8 @@ fn taints_follow_the_conditions() {
             "",
             Some(&["not-ready:NoSchedule@22:13:20", "not-ready:NoExecute@22:00:00"]),
         ),
-        // A taint of a person gets a time, from which tolerations count.
-        (&["Ready:True"], vec![own_driving], "", Some(&["own:NoExecute@22:13:20"])),
+        // A taint of a person stays as it is.
+        (&["Ready:True"], vec![own_driving], "", None),
     ];
     for (conditions, taints, spec, expected) in table {
         let spec = format!(r#""taints":[{}]{spec}"#, taints.join(","));

@@ -1,7 +1,7 @@
 //! Which changes give a pod another chance.
 
 use coracle_apimachinery::Value;
-use coracle_client::object::{is_ending, items};
+use coracle_client::object::{flag, is_ending, items};
 use coracle_client::resources::{NAMESPACES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
 use coracle_client::{Change, View};
 
@@ -79,14 +79,23 @@ fn counts_pods(pod: &Value) -> bool {
         || pod.at(&["spec", "affinity", "podAntiAffinity"]).is_some()
 }
 
-/// What nodes report of themselves all the time wakes nobody.
+/// A node wakes others when it is new or gives more than before. What it reports of itself all the time, and what
+/// closes it, wakes nobody.
 fn node(view: &View, change: &Change) -> Vec<Key> {
-    let matters: [&[&str]; 4] =
-        [&["metadata", "labels"], &["spec", "taints"], &["spec", "unschedulable"], &["status", "allocatable"]];
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) if !differ(old, new, &matters) => Vec::new(),
+        (Some(old), Some(new)) if !gives_more(old, new) => Vec::new(),
         _ => waiting(view, |_| true),
     }
+}
+
+fn gives_more(old: &Value, new: &Value) -> bool {
+    let closed = |node: &Value| flag(node, &["spec", "unschedulable"]);
+    let taints = |node| items(node, &["spec", "taints"]);
+    let of = |node: &Value| Amounts::of(node.at(&["status", "allocatable"]));
+    differ(old, new, &[&["metadata", "labels"]])
+        || (closed(old) && !closed(new))
+        || taints(old).iter().any(|taint| !taints(new).contains(taint))
+        || is_less(&of(old), &of(new))
 }
 
 fn claim(view: &View, change: &Change) -> Vec<Key> {

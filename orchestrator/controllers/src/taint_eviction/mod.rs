@@ -6,7 +6,8 @@ mod simulation;
 mod tests;
 mod tolerations;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use coracle_apimachinery::time::{Instant, Precision};
 use coracle_apimachinery::{Object, Value};
@@ -26,8 +27,12 @@ const CANCELLED: &str = "Cancelling";
 const DELETION: &str = "DeletionByTaintManager";
 
 /// Deletes pods because of taints.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TaintEviction;
+#[derive(Debug, Default)]
+pub struct TaintEviction {
+    /// When taints without a time were first seen: `kubectl taint` gives none, and the time must not begin anew with each
+    /// look. After a restart it does, as upstream's.
+    seen: Mutex<BTreeMap<(String, String), Instant>>,
+}
 
 impl Controller for TaintEviction {
     fn name(&self) -> &'static str {
@@ -45,12 +50,36 @@ impl Controller for TaintEviction {
             return plan;
         }
         let Some(pod) = view.get(&PODS, &key.namespace, &key.name).filter(|pod| !is_ending(pod)) else { return plan };
-        match stay_on_node(view, &pod, round.now).left(round.now) {
+        let node = view.get(&NODES, "", pod.text_at(&["spec", "nodeName"]));
+        let taints = node.map(|node| self.timed(&node, round.now)).unwrap_or_default();
+        match stay(&pod, &taints.iter().collect::<Vec<_>>(), round.now).left(round.now) {
             None => {}
             Some(left) if !left.is_zero() => plan.again_after(left),
             Some(_) => evict(&pod, key, round.now, &mut plan),
         }
         plan
+    }
+}
+
+impl TaintEviction {
+    /// The taints of a node that drive pods away, all with a time.
+    fn timed(&self, node: &Value, now: Instant) -> Vec<Value> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taints: Vec<Value> = driving(node).into_iter().cloned().collect();
+        let of = |taint: &Value| {
+            let text = |member| taint.text_at(&[member]);
+            (uid(node).to_owned(), format!("{}={}", text("key"), text("value")))
+        };
+        let timeless = |taint: &Value| taint.at(&["timeAdded"]).is_none();
+        let present: Vec<_> = taints.iter().filter(|taint| timeless(taint)).map(of).collect();
+        seen.retain(|known, _| known.0 != uid(node) || present.contains(known));
+        for taint in taints.iter_mut().filter(|taint| timeless(taint)) {
+            let since = seen.entry(of(taint)).or_insert(now).print(Precision::Micros);
+            if let Some(taint) = taint.as_object_mut() {
+                taint.insert("timeAdded".into(), Value::text(since));
+            }
+        }
+        taints
     }
 }
 

@@ -16,16 +16,13 @@ use super::TaintEviction;
 use crate::controller::{Action, Controller, Key, Round, Step, Watches};
 use crate::node_lifecycle::NodeLifecycle;
 
-const CONTROLLERS: [&dyn Controller; 2] =
-    [&NodeLifecycle { grace: Duration::from_secs(50), startup_grace: Duration::from_secs(60) }, &TaintEviction];
-
 /// Plural, namespace and name.
 type At = (&'static str, String, String);
 /// An object and the second in which it was written.
 type Held = (&'static Resource, Arc<Value>, u64);
 
-#[derive(Default)]
 struct World {
+    controllers: [Box<dyn Controller>; 2],
     objects: BTreeMap<At, Held>,
     due: BTreeMap<(u64, usize, Key), ()>,
     seconds: u64,
@@ -41,6 +38,21 @@ fn parse(text: &str) -> Value {
 
 fn part(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let lifecycle = NodeLifecycle { grace: Duration::from_secs(50), startup_grace: Duration::from_secs(60) };
+        Self {
+            controllers: [Box::new(lifecycle), Box::new(TaintEviction::default())],
+            objects: BTreeMap::default(),
+            due: BTreeMap::default(),
+            seconds: 0,
+            set: 0,
+            version: 0,
+            log: Vec::default(),
+        }
+    }
 }
 
 impl World {
@@ -79,7 +91,7 @@ impl World {
     fn changed(&mut self, resource: &'static Resource, old: Option<Arc<Value>>, new: Option<Arc<Value>>) {
         let change = Change { resource: Arc::new(resource.clone()), old, new };
         let view = self.view();
-        for (index, controller) in CONTROLLERS.iter().enumerate() {
+        for (index, controller) in self.controllers.iter().enumerate() {
             let Watches::Only(watches) = controller.watches() else { panic!("follows everything") };
             for (_, keys) in watches.iter().filter(|(of, _)| of.is(resource)) {
                 for key in keys(&view, &change) {
@@ -99,7 +111,7 @@ impl World {
             self.seconds = self.seconds.max(second);
             // A key waits once.
             self.due.retain(|(_, other, waiting), ()| (*other, waiting) != (index, &key));
-            let plan = CONTROLLERS[index].plan(&self.view(), &key, &Round { now: self.now(), failure: None });
+            let plan = self.controllers[index].plan(&self.view(), &key, &Round { now: self.now(), failure: None });
             for action in plan.actions {
                 match action {
                     Action::Do(step) => self.step(*step),

@@ -28,7 +28,7 @@ fn node(taints: &str) -> Value {
 }
 
 fn plan(objects: Objects) -> Plan {
-    TaintEviction.plan(&objects.view(), &Key::new("ns", "p"), &Round { now: NOW, failure: None })
+    TaintEviction::default().plan(&objects.view(), &Key::new("ns", "p"), &Round { now: NOW, failure: None })
 }
 
 const TAINT: &str = r#"{"key":"k","value":"v","effect":"NoExecute","timeAdded":"2023-11-14T22:13:10Z"}"#;
@@ -206,7 +206,7 @@ fn changes_of_pods_concern_themselves() {
         assert_eq!(show(&keys_of_pod(&view, &change(&PODS, old, new))), expected);
     }
     let key = Key { resource: "Cancelling".into(), ..Key::new("ns", "p") };
-    let plan = TaintEviction.plan(&Objects::new().view(), &key, &Round { now: NOW, failure: None });
+    let plan = TaintEviction::default().plan(&Objects::new().view(), &key, &Round { now: NOW, failure: None });
     let [Action::Tell(event)] = plan.actions.as_slice() else { panic!("{plan:?}") };
     assert_eq!((event.reason, &*event.message), ("TaintManagerEviction", "Cancelling deletion of Pod ns/p"));
 }

@@ -94,9 +94,6 @@ pub(super) fn update(new: &mut Value, old: &Value) {
 pub(super) fn status(new: &mut Value, old: &Value) {
     common::status_keeping_spec(new, old);
     common::keep_metadata(new, old, &["ownerReferences"]);
-    if let Some(metadata) = common::metadata(new) {
-        metadata.remove("deletionTimestamp");
-    }
     let Some(status) = new.as_object_mut().map(|new| new.object_mut("status")) else { return };
     for name in [
         "qosClass",

@@ -44,12 +44,17 @@ fn nodes_wake_only_when_they_matter() {
         ("status", r#"{"images":[{"names":["i"]}]}"#, ""),
         ("metadata", r#"{"annotations":{"a":"b"},"resourceVersion":"7"}"#, ""),
         ("metadata", r#"{"labels":{"zone":"b"}}"#, "c,s,x"),
-        ("spec", r#"{"unschedulable":true}"#, "c,s,x"),
-        ("spec", r#"{"taints":[{"key":"k"}]}"#, "c,s,x"),
+        ("spec", r#"{"unschedulable":true}"#, ""),
+        ("spec", r#"{"taints":[{"key":"k"}]}"#, ""),
+        ("status", r#"{"allocatable":{"cpu":"0"}}"#, ""),
         ("status", r#"{"allocatable":{"cpu":"5"}}"#, "c,s,x"),
     ];
     for (part, value, expected) in table {
         assert_eq!(woken(&NODES, Some(&old), Some(&with(&old, part, value))), expected, "{value}");
+    }
+    // Opened again.
+    for closed in [r#"{"unschedulable":true}"#, r#"{"taints":[{"key":"k"}]}"#] {
+        assert_eq!(woken(&NODES, Some(&with(&old, "spec", closed)), Some(&old)), "c,s,x", "{closed}");
     }
     assert_eq!(woken(&NODES, None, Some(&old)), "c,s,x");
     assert_eq!(woken(&NODES, Some(&old), None), "c,s,x");
