@@ -54,6 +54,7 @@ mutants: setup
 
 record: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record
+	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record-scenarios
 
 schema-check: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p schema-generator -- check

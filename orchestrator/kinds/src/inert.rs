@@ -64,6 +64,7 @@ mod tests {
     #[test]
     fn kinds_that_hold_data_are_not_warned_about() {
         assert!(warning("", "configmaps", "ConfigMap").is_none());
-        assert_eq!(warning("", "pods", "Pod").unwrap(), "Pod is stored, but nothing acts on it in this version");
+        let text = "Job is stored, but nothing acts on it in this version";
+        assert_eq!(warning("batch", "jobs", "Job").unwrap(), text);
     }
 }
