@@ -73,6 +73,9 @@ fn crates_do_not_know_what_they_must_not_know() {
     for (package, banned) in [
         ("netstack", "coracle-store"),
         ("netstack", "coracle-apimachinery"),
+        ("coracle-cgroups", "coracle-apimachinery"),
+        ("coracle-cgroups", "tokio"),
+        ("coracle-cgroups", "serde"),
         ("coracle-store", "coracle-apimachinery"),
         ("coracle-store", "tokio-rustls"),
         ("coracle-apimachinery", "coracle-store"),

@@ -15,6 +15,18 @@ pub const DATAPLANE: &str = "dataplane";
 /// All pods, below the name that kubelet's cgroupfs driver uses.
 pub const PODS: &str = "kubepods";
 
+/// Below [`PODS`]: pods of quality of service Burstable. Guaranteed pods lie directly in [`PODS`].
+pub const BURSTABLE: &str = "burstable";
+
+/// Below [`PODS`]: pods of quality of service BestEffort.
+pub const BEST_EFFORT: &str = "besteffort";
+
+/// Below [`PODS`]: all shims, outside the limits of their pods.
+pub const SHIMS: &str = "shims";
+
+/// Before the UID in the name of a pod's group.
+pub const POD_PREFIX: &str = "pod";
+
 /// Every top-level group, in the order in which PID 1 makes them.
 pub const ALL: [&str; 4] = [INIT, ORCHESTRATOR, DATAPLANE, PODS];
 
