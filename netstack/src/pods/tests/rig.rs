@@ -19,7 +19,7 @@ use crate::{
     wire::{Wire, route},
 };
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Long enough for a packet that would come, short enough for one that must not.
 pub(super) const BRIEF: Duration = Duration::from_millis(400);
 

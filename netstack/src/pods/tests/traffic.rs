@@ -80,6 +80,7 @@ fn the_hosts_loopback_is_closed_to_pods() {
     };
     assert!(!knock());
     rig.host.run(without_rules);
+    heard.set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(knock(), "the test can tell the difference");
 }
 
