@@ -19,6 +19,7 @@ mod names;
 pub mod registry;
 pub mod server;
 mod stored;
+mod streams;
 mod terms;
 pub mod tokens;
 mod trees;

@@ -26,7 +26,7 @@ pub(super) fn body(
     request: &Request,
 ) -> Result<Value, Status> {
     match &request.body {
-        Body::None => Err(Status::bad_request("the request has no body")),
+        Body::None | Body::Stream(_) => Err(Status::bad_request("the request has no body")),
         Body::Bytes(media, bytes) => {
             decode_as(of, api_version, kind, context, *media, bytes, request.options.field_validation)
         }

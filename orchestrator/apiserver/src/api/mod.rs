@@ -20,6 +20,7 @@ use coracle_apimachinery::Value;
 use coracle_apimachinery::selector::field;
 use coracle_apimachinery::status::Status;
 use coracle_auth::authorise::{self, Attributes, Resource, Target};
+use coracle_node_connection::Nodes;
 use coracle_store::{Key, Store};
 use tokio::sync::watch as channel;
 
@@ -30,6 +31,7 @@ use crate::facts::StoredFacts;
 use crate::http::path;
 use crate::registry::{Registry, Row};
 use crate::stored::Object;
+use crate::streams::Streams;
 use crate::tokens::Tokens;
 use crate::trees::Trees;
 use request::{Answer, Body, Content, Context, Request, Verb};
@@ -48,6 +50,7 @@ pub struct Parts {
     pub(crate) trees: Trees,
     pub(crate) networks: Networks,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) streams: Streams,
     /// Why nothing can be written, if nothing can.
     pub(crate) refuses_writes: std::sync::OnceLock<String>,
 }
@@ -65,6 +68,7 @@ impl Api {
             trees: Trees::default(),
             networks,
             tokens,
+            streams: Streams::default(),
             refuses_writes: std::sync::OnceLock::new(),
         }));
         crate::definitions::refresh(&api);
@@ -91,6 +95,18 @@ impl Api {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// The nodes that logs, commands and forwarded ports go to; whoever can reach a node lets it join.
+    #[must_use]
+    pub fn nodes(&self) -> &Nodes {
+        &self.0.streams.nodes
+    }
+
+    /// How many streams to nodes are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.0.streams.open()
     }
 
     /// Refuses every write from now on, because what is written now would not be kept.
@@ -219,7 +235,7 @@ impl Request {
     /// The tree of its body, read as an object of the row.
     pub(crate) fn object(&self, context: &Context, row: &Row) -> Result<Value, Status> {
         match &self.body {
-            Body::None => Err(Status::bad_request("the request has no body")),
+            Body::None | Body::Stream(_) => Err(Status::bad_request("the request has no body")),
             Body::Bytes(media, bytes) => row.decode(context, *media, bytes, self.options.field_validation),
             Body::Tree(value) => {
                 let mut value = value.clone();

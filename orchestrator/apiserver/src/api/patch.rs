@@ -59,7 +59,9 @@ impl Sent {
                 (Self::Strategic(read.value), read.findings)
             }
             Body::Tree(value) => (Self::Merge(value.clone()), Vec::new()),
-            Body::Bytes(..) | Body::None => return Err(Status::bad_request("the request has no patch")),
+            Body::Bytes(..) | Body::None | Body::Stream(_) => {
+                return Err(Status::bad_request("the request has no patch"));
+            }
         };
         match request.options.field_validation {
             FieldValidation::Strict if !findings.is_empty() => Err(Status::bad_request(json::strict_error(&findings))),

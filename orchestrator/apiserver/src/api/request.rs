@@ -13,6 +13,7 @@ pub use crate::http::path::Verb;
 use crate::http::query::FieldValidation;
 use crate::registry::Row;
 use crate::stored::Object;
+pub use crate::streams::{Ask, Ready};
 
 /// One request for a resource.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub enum Body {
     Bytes(Media, Bytes),
     /// A tree of a caller in this process.
     Tree(Value),
+    /// What is asked of a pod's node.
+    Stream(Ask),
 }
 
 /// How a body is written.
@@ -141,6 +144,8 @@ pub enum Content {
     List(Arc<Row>, super::list::List),
     /// A stream of events.
     Watch(Arc<Row>, Box<super::watch::Events>),
+    /// A stream from a pod's node.
+    Stream(Ready),
 }
 
 /// Who asks, and what is gathered on the way.

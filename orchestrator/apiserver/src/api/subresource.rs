@@ -30,6 +30,11 @@ pub(super) async fn execute(api: &Api, context: &Context, row: &Arc<Row>, reques
         ("binding", Verb::Create) => bind(api, context, row, request).await,
         ("eviction", Verb::Create) => evict(api, context, row, request).await,
         ("token", Verb::Create) => documents::token_request(api, context, row, &request),
+        ("log" | "exec" | "attach" | "portforward", Verb::Get | Verb::Create)
+            if row.group.is_empty() && &*row.resource == "pods" =>
+        {
+            stream(api, context, row, request).await
+        }
         (name, _) => {
             // The object must exist before anything else is said.
             api.get(row, &request.namespace, &request.name)?;
@@ -37,6 +42,26 @@ pub(super) async fn execute(api: &Api, context: &Context, row: &Arc<Row>, reques
             Err(Status::new(501, "NotImplemented", message))
         }
     }
+}
+
+/// Opens a stream to the node of a pod.
+async fn stream(api: &Api, context: &Context, row: &Arc<Row>, request: Request) -> Result<Answer, Status> {
+    let Body::Stream(ask) = &request.body else {
+        return Err(Status::bad_request("the request does not say which stream it wants"));
+    };
+    ask.check(&request.name)?;
+    if ask.creates() && request.verb != Verb::Create {
+        api.authorise(context, Verb::Create, &request.target(), &request.options.fields)?;
+    }
+    let object = api.get(row, &request.namespace, &request.name)?;
+    let pod = api.tree(row, &object)?;
+    let registry = api.registry();
+    let node_exists = |name: &str| match registry.row("", "v1", "nodes") {
+        Some(nodes) => api.get(nodes, "", name).map(drop),
+        None => Err(Status::unknown_resource()),
+    };
+    let ready = crate::streams::prepare(&api.parts().streams, &pod, ask, node_exists).await?;
+    Ok(Answer::new(context, ready.code(), Content::Stream(ready)))
 }
 
 /// Reads or writes the number of replicas through a Scale document.
@@ -57,7 +82,7 @@ async fn scale_of(api: &Api, context: &Context, row: &Arc<Row>, request: Request
             Some(crate::registry::decode_as(of, "autoscaling/v1", "Scale", context, *media, bytes, validation)?)
         }
         (_, Body::Tree(value)) => Some(value.clone()),
-        (_, Body::None) => return Err(Status::bad_request("the request has no body")),
+        (_, Body::None | Body::Stream(_)) => return Err(Status::bad_request("the request has no body")),
     };
     let patch = match request.verb {
         Verb::Patch => Some(Sent::read(context, &request)?),

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use super::render::{self, Form, Include, Transform};
 use super::{Body, Front, read_body, stream};
-use crate::api::request::{self as api, Answer, Content, Context, Options, Verb};
+use crate::api::request::{self as api, Answer, Ask, Content, Context, Options, Verb};
 use crate::http::accept::{self, Offers};
 use crate::http::body::{self, PatchKind};
 use crate::http::headers::Warnings;
@@ -69,6 +69,13 @@ async fn resource(
     if !target.rest.is_empty() {
         return Err(Status::unknown_resource());
     }
+    if let Some(ask) = Ask::read(&target.group, &target.resource, &target.subresource, head)?
+        && matches!(verb, Verb::Get | Verb::Create)
+    {
+        let options = Options::default();
+        let answer = front.api.execute(context, asked(verb, &row, target, options, api::Body::Stream(ask))).await?;
+        return streamed(answer, head);
+    }
     let form = form(&row, verb, query, head)?;
     let mut options = options(&target, verb, query)?;
     let body = match verb {
@@ -84,7 +91,13 @@ async fn resource(
         Verb::Delete | Verb::DeleteCollection => delete_body(&mut options, query, head, incoming).await?,
         Verb::Get | Verb::List | Verb::Watch => api::Body::None,
     };
-    let request = api::Request {
+    let answer = front.api.execute(context, asked(verb, &row, target, options, body)).await?;
+    respond(front, answer, form)
+}
+
+/// The request as the API takes it.
+fn asked(verb: Verb, row: &Row, target: path::Resource, options: Options, body: api::Body) -> api::Request {
+    api::Request {
         verb,
         group: target.group,
         version: target.version,
@@ -94,9 +107,14 @@ async fn resource(
         name: target.name,
         options,
         body,
-    };
-    let answer = front.api.execute(context, request).await?;
-    respond(front, answer, form)
+    }
+}
+
+/// The answer that is a stream.
+fn streamed(answer: Answer, head: &http::request::Parts) -> Result<Response<Body>, Status> {
+    let Content::Stream(ready) = answer.content else { return Err(Status::internal("an answer that is no stream")) };
+    let upgrade = head.extensions.get::<hyper::upgrade::OnUpgrade>().cloned();
+    Ok(crate::streams::response(ready, upgrade))
 }
 
 /// Whether a path has a place for the verb: only collections take new objects, only objects are replaced and patched.
@@ -129,6 +147,7 @@ fn respond(front: &Front, answer: Answer, form: Form) -> Result<Response<Body>, 
             render::response(code, form.media.as_str(), bytes)
         }
         Content::Watch(row, events) => stream::response(front.api.clone(), row, *events, form),
+        Content::Stream(_) => return Err(Status::internal("a stream where an object was asked for")),
     };
     let mut headers = Warnings::default();
     warnings.into_iter().for_each(|text| headers.add(text));

@@ -11,4 +11,4 @@ pub mod path;
 pub mod query;
 #[cfg(test)]
 mod recorded;
-mod text;
+pub(crate) mod text;

@@ -21,12 +21,12 @@ fn hexadecimal(digit: u8) -> Option<u8> {
 }
 
 /// A boolean parameter: only `0` and `false` (in any case) are false.
-pub(super) fn truth(text: &str) -> bool {
+pub(crate) fn truth(text: &str) -> bool {
     text != "0" && !text.eq_ignore_ascii_case("false")
 }
 
 /// Go's `strconv.ParseInt(text, 10, 64)` with its error texts.
-pub(super) fn integer(text: &str) -> Result<i64, String> {
+pub(crate) fn integer(text: &str) -> Result<i64, String> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("strconv.ParseInt: parsing {}: invalid syntax", quote(text)));

@@ -17,7 +17,9 @@ pub(super) async fn execute(api: &Api, identity: &Arc<Identity>, write: Write) -
     match api.execute(&context, request(write)).await?.content {
         Content::Object(row, object) => api.tree(&row, &object),
         Content::Document(_, value) => Ok(Arc::new(value)),
-        Content::List(..) | Content::Watch(..) => Err(Status::internal("a write answered with a list")),
+        Content::List(..) | Content::Watch(..) | Content::Stream(_) => {
+            Err(Status::internal("a write answered with a list or a stream"))
+        }
     }
 }
 
