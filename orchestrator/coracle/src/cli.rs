@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use coracle_cgroups::Mode;
 
 /// Coracle: Kubernetes as a whole device.
 #[derive(Debug, Parser)]
@@ -54,9 +55,18 @@ pub(crate) struct Server {
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ["coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"])]
     pub(crate) disable: Vec<String>,
 
-    /// Refused in this version: it joins with the node agent
-    #[arg(long, value_name = "NAME", value_parser = refuse("the node agent, which is not part of this version"))]
-    pub(crate) node_name: Option<Refused>,
+    /// Name of this machine's node [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+
+    /// Run no node on this machine
+    #[arg(long)]
+    pub(crate) disable_agent: bool,
+
+    /// What the node's control groups must offer; group-only is for tests on machines whose cgroup v2 has no controllers,
+    /// and refuses limits
+    #[arg(long, default_value = "full", value_name = "MODE", value_parser = cgroup_mode)]
+    pub(crate) cgroup_mode: Mode,
 
     /// Network of pod addresses; each node gets a /24 of it
     #[arg(long, default_value = "10.42.0.0/16", value_name = "CIDR")]
@@ -77,6 +87,14 @@ pub(crate) struct Server {
     /// Refused in this version: it joins with the second node
     #[arg(long, short = 't', value_name = "TOKEN", value_parser = refuse("the second node, which is not part of this version"))]
     pub(crate) token: Option<Refused>,
+}
+
+fn cgroup_mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "full" => Ok(Mode::Full),
+        "group-only" => Ok(Mode::GroupOnly),
+        _ => Err("the modes are full and group-only".to_owned()),
+    }
 }
 
 /// A value that is never taken.
@@ -101,11 +119,9 @@ mod tests {
 
     #[test]
     fn flags_that_cannot_be_honoured_are_refused_with_the_reason() {
-        for (flag, value, reason) in [
-            ("--token", "secret", "second node"),
-            ("--node-name", "n", "node agent"),
-            ("--disable", "kube-proxy", "metrics-server"),
-        ] {
+        for (flag, value, reason) in
+            [("--token", "secret", "second node"), ("--disable", "kube-proxy", "metrics-server")]
+        {
             let error = Cli::try_parse_from(["coracle", "server", flag, value]).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }

@@ -7,6 +7,7 @@ mod control_plane;
 mod embedded;
 mod fake_nodes;
 mod heartbeat;
+mod node;
 mod places;
 mod process;
 mod self_check;

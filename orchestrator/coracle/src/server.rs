@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::control_plane::{self, Tasks};
 use crate::heartbeat::Heartbeat;
 use crate::shutdown::Shutdown;
-use crate::{addresses, cli, fake_nodes, self_check};
+use crate::{addresses, cli, fake_nodes, node, self_check};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
 const WORKERS: usize = 2;
@@ -70,6 +70,10 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     control_plane::start(&mut tasks, &watched, &authorities, arguments, advertised)?;
 
     fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
+    match node::refused(arguments) {
+        Some(reason) => tracing::info!(reason, "no node runs on this machine"),
+        None => node::start(&mut tasks, &watched, arguments, &places.data, advertised).await?,
+    }
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async {

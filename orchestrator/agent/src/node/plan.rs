@@ -8,6 +8,7 @@ use coracle_client::resources::NODES;
 use coracle_client::{PatchKind, Write, object};
 
 use super::{Machine, texts};
+use crate::pod::status::differs;
 use crate::work::patch::{conditional, difference};
 
 /// How long after a report the next one is due although nothing changed.
@@ -182,7 +183,8 @@ fn says_more(before: &Value, after: &Value) -> bool {
         }
         node
     };
-    timeless(before) != timeless(after)
+    // The API stores no zero values.
+    differs(&timeless(before), &timeless(after))
 }
 
 #[cfg(test)]
