@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server of this machine
-    Server(Server),
+    Server(Box<Server>),
     /// Print the versions of this executable and of the coracle-init that it embeds
     Version,
 }

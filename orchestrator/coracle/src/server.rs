@@ -72,7 +72,12 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
     match node::refused(arguments) {
         Some(reason) => tracing::info!(reason, "no node runs on this machine"),
-        None => node::start(&mut tasks, &watched, arguments, &places.data, advertised).await?,
+        None => {
+            // Without its node the API still serves: that is how somebody finds out why.
+            if let Err(error) = node::start(&mut tasks, &watched, arguments, &places.data, advertised).await {
+                tracing::error!(%error, "no node runs on this machine");
+            }
+        }
     }
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -22,7 +22,8 @@ struct Server {
 impl Server {
     fn start(command: &mut Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let command = command.args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", "0"]);
+        let command =
+            command.args(["server", "--disable-agent", "--bind-address", "127.0.0.1", "--https-listen-port", "0"]);
         let command = command.arg("--data-dir").arg(directory.path());
         let command = command.arg("--write-kubeconfig").arg(directory.path().join("kubeconfig"));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -89,7 +90,8 @@ fn a_taken_port_is_named_in_the_error() {
     let port = address.port().to_string();
     let directory = tempfile::tempdir().unwrap();
     let mut second = coracle();
-    let second = second.args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", &port]);
+    let second =
+        second.args(["server", "--disable-agent", "--bind-address", "127.0.0.1", "--https-listen-port", &port]);
     let second = second.arg("--write-kubeconfig").arg(directory.path().join("kubeconfig"));
     let output = second.arg("--data-dir").arg(directory.path()).output().unwrap();
     assert!(!output.status.success());

@@ -21,7 +21,15 @@ impl Server {
     pub(crate) fn start(more: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("coracle-kubectl-").tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_coracle"));
-        command.args(["server", "--bind-address", "127.0.0.1", "--https-listen-port", "0", "--data-dir"]);
+        command.args([
+            "server",
+            "--disable-agent",
+            "--bind-address",
+            "127.0.0.1",
+            "--https-listen-port",
+            "0",
+            "--data-dir",
+        ]);
         command.arg(directory.path().join("data")).arg("--write-kubeconfig").arg(directory.path().join("admin.yaml"));
         let mut child = command.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
