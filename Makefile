@@ -17,7 +17,7 @@ ARCHITECTURE := $(shell uname -m)
 export CORACLE_TARGET := $(ARCHITECTURE)-unknown-linux-musl
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
-export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/ci/coracle-init
+export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
 
 .PHONY: test test-nightly lint setup build images boot run mutants record schema-check schema-generate clean-images
 
