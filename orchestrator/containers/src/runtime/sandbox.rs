@@ -222,14 +222,15 @@ impl Containers {
         })
         .await?;
         self.account_for_dead(uid).await;
+        // From here on its end is no loss.
+        if let Some(pod) = self.0.pods().get_mut(uid) {
+            pod.shim = None;
+        }
         if let Some(shim) = shim {
             // Nothing runs in it any more. One that does not end by itself has lost its groups already.
             if let Err(refusal) = shim.end().await {
                 tracing::warn!(pod = uid, %refusal, "a shim does not end");
             }
-        }
-        if let Some(pod) = self.0.pods().get_mut(uid) {
-            pod.shim = None;
         }
         Ok(())
     }
