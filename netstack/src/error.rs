@@ -36,6 +36,9 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// The settings of the uplink are wrong.
+    #[error("uplink: {0}")]
+    Uplink(String),
     /// No address for the pod.
     #[error(transparent)]
     Addresses(#[from] AddressesError),

@@ -2,7 +2,7 @@
 //!
 //! It must never know Kubernetes objects or the store: callers translate. What is here is the pod network of one node:
 //! a bridge, one veth pair a pod, host ports and masquerade. [`PodNetworks`] is what the node agent uses;
-//! [`plan`], [`Addresses`] and [`Ruleset`] decide and touch nothing, `wire`, `nft` and `namespace` act.
+//! [`plan`], [`Addresses`] and [`Ruleset`] decide and touch nothing, `wire`, `nft` and `namespace` act. [`uplink`] is the device's own way to the world.
 
 mod addresses;
 mod cidr;
@@ -16,6 +16,7 @@ pub mod plan;
 mod pods;
 mod ruleset;
 mod sysctl;
+pub mod uplink;
 mod wire;
 
 pub use addresses::{Addresses, AddressesError};
