@@ -4,6 +4,8 @@
 //! it: a wrong certificate is answered with 401 by [`crate::Authenticator`], which checks the chain for each request.
 //! Nothing else may read the peer's certificates.
 
+mod serving;
+
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -15,7 +17,8 @@ use rustls::{
     DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use crate::pki::{Authority, Credential};
+use crate::pki::Authority;
+pub use serving::Serving;
 
 /// TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -32,16 +35,16 @@ pub enum Error {
 #[derive(Debug)]
 struct Possession(Arc<dyn ClientCertVerifier>);
 
-/// The settings of a port that serves `credential` and asks for certificates of `client_authority`.
+/// The settings of a port that serves `serving` and asks for certificates of `client_authority`.
 ///
 /// # Errors
 /// rustls refuses a certificate or key.
-pub fn server_config(credential: &Credential, client_authority: &Authority) -> Result<ServerConfig, Error> {
+pub fn server_config(serving: Arc<Serving>, client_authority: &Authority) -> Result<ServerConfig, Error> {
     let verifier = Arc::new(Possession(chain_verifier(client_authority)?));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(credential.chain().to_vec(), credential.key())?;
+        .with_cert_resolver(serving);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -30,6 +30,7 @@ use coracle_controllers::service_account::ServiceAccounts;
 use coracle_controllers::taint_eviction::TaintEviction;
 use tokio::task::JoinSet;
 
+use crate::addresses::{Changing, change};
 use crate::cli;
 
 /// Bits of the network that each node gets: of IPv4 and of IPv6, as k3s has them.
@@ -40,6 +41,9 @@ const INSTANCE: &str = "default-scheduler-coracle";
 
 /// Loops that run as long as the server; each ends only with the reason for which the process should start over.
 pub(crate) type Tasks = JoinSet<Result<(), String>>;
+
+/// Makes a controller of what the API's address and authority are.
+type Published = fn(SocketAddr, &str) -> Arc<dyn Controller>;
 
 /// A controller and who it is.
 type Row = (Arc<dyn Controller>, Identity);
@@ -61,7 +65,7 @@ impl Sign for Signing {
     }
 }
 
-/// Starts what the flags leave on. `advertised` is where others reach the API; without it nothing points there.
+/// Starts what the flags leave on. Others reach the API on `port` of the primary address, if there is one.
 ///
 /// # Errors
 /// A flag holds what cannot be used.
@@ -70,11 +74,13 @@ pub(crate) fn start(
     api: &Api,
     authorities: &Arc<Authorities>,
     arguments: &cli::Server,
-    advertised: Option<SocketAddr>,
+    addresses: &Changing,
+    port: u16,
 ) -> Result<(), String> {
     let mut rows = Vec::new();
     if !arguments.disable_controller_manager {
-        rows.extend(controllers(authorities, arguments, advertised)?);
+        rows.extend(controllers(authorities, arguments)?);
+        publish(tasks, api, authorities.server.pem(), addresses, port);
     }
     if !arguments.disable_scheduler {
         rows.push((Arc::new(Scheduler) as Arc<dyn Controller>, Identity::component("system:kube-scheduler")));
@@ -111,11 +117,7 @@ fn record(tasks: &mut Tasks, client: &Arc<dyn Client>, style: Style) -> Tell {
     Arc::new(move |event: Event| recorder.record(event))
 }
 
-fn controllers(
-    authorities: &Arc<Authorities>,
-    arguments: &cli::Server,
-    advertised: Option<SocketAddr>,
-) -> Result<Vec<Row>, String> {
+fn controllers(authorities: &Arc<Authorities>, arguments: &cli::Server) -> Result<Vec<Row>, String> {
     let networks: Vec<&str> = arguments.cluster_cidr.split(',').collect();
     let ipam = NodeIpam::new(&networks, NODE_MASKS.0, NODE_MASKS.1);
     let ipam = ipam.map_err(|error| format!("--cluster-cidr: {error}"))?;
@@ -147,11 +149,37 @@ fn controllers(
     add("certificate-controller", Arc::new(CertificateApprover::new(by_group)));
     add("certificate-controller", Arc::new(CertificateSigner::new(signers)));
     add("certificate-controller", Arc::new(CertificateCleaner));
-    if let Some(address) = advertised {
-        let endpoints = KubernetesEndpoints::new(address.ip(), address.port());
-        rows.push((Arc::new(endpoints), Identity::apiserver()));
-        let information = ClusterInfo::new(&format!("https://{address}"), authority);
-        rows.push((Arc::new(information), Identity::apiserver()));
-    }
     Ok(rows)
+}
+
+/// Keeps what says where the API is, for whatever address that is now.
+fn publish(tasks: &mut Tasks, api: &Api, authority: &str, addresses: &Changing, port: u16) {
+    let authority = authority.to_owned();
+    let rows: [Published; 2] = [
+        |address, _| Arc::new(KubernetesEndpoints::new(address.ip(), address.port())),
+        |address, authority| Arc::new(ClusterInfo::new(&format!("https://{address}"), authority)),
+    ];
+    for make in rows {
+        let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::apiserver()));
+        let tell = recorder(tasks, &client, "apiserver");
+        let (mut addresses, authority) = (addresses.clone(), authority.clone());
+        tasks.spawn(async move {
+            loop {
+                let address = addresses.borrow_and_update().advertised(port);
+                let run = async {
+                    match address {
+                        Some(address) => {
+                            let controller = make(address, &authority);
+                            Runner { client: Arc::clone(&client), controller, tell: Arc::clone(&tell) }.run().await
+                        }
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    ended = run => return ended,
+                    () = change(&mut addresses) => {}
+                }
+            }
+        });
+    }
 }

@@ -24,7 +24,8 @@ pub(crate) fn start(tasks: &mut Tasks, api: &Api, names: &[String]) {
         let clock = Clock::system();
         let (ranges, given) = watch::channel(Vec::new());
         let runtime = Arc::new(Fake::new(clock.clone(), given));
-        let settings = Settings { machine: machine(name, number), all_volumes: true, shape, ranges, clock };
+        let settings =
+            Settings { machine: watch::channel(machine(name, number)).1, all_volumes: true, shape, ranges, clock };
         tasks.spawn(async move {
             // Nothing stops a node before the server ends.
             let (_keep, stop) = watch::channel(false);

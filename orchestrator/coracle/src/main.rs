@@ -12,8 +12,10 @@ mod places;
 mod process;
 mod self_check;
 mod server;
+mod serving;
 mod shutdown;
 mod sys;
+mod uplink;
 mod version;
 
 use std::process::ExitCode;

@@ -17,6 +17,8 @@ pub(crate) struct Places {
     pub(crate) store: PathBuf,
     /// The administrator's kubeconfig, if one is written.
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Whether this machine is a device, whose uplink and other facts are this server's to keep.
+    pub(crate) is_device: bool,
 }
 
 /// A folder cannot be made.
@@ -52,7 +54,8 @@ impl Places {
     /// # Errors
     /// A folder cannot be made.
     pub(crate) fn below(folder: &Path) -> Result<Self, Error> {
-        Self { data: folder.to_owned(), store: folder.join("server/db"), kubeconfig: None }.made()
+        let is_device = Path::new(paths::BOOT_FACTS).exists();
+        Self { data: folder.to_owned(), store: folder.join("server/db"), kubeconfig: None, is_device }.made()
     }
 
     fn made(self) -> Result<Self, Error> {
@@ -75,7 +78,7 @@ impl Places {
         };
         let data = data.map_or(default_data, Path::to_owned);
         let kubeconfig = kubeconfig.map(Path::to_owned).or(default_kubeconfig);
-        Self { store: data.join("server/db"), data, kubeconfig }
+        Self { store: data.join("server/db"), data, kubeconfig, is_device: machine.is_device }
     }
 }
 

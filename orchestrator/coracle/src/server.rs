@@ -14,13 +14,16 @@ use coracle_auth::tls;
 use coracle_contract::heartbeat::Message;
 use coracle_contract::marker::Marker;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
 use tokio::task::JoinError;
 
+use crate::addresses::{Changing, of_host};
 use crate::cluster::Cluster;
 use crate::control_plane::{self, Tasks};
 use crate::heartbeat::Heartbeat;
+use crate::places::Places;
 use crate::shutdown::Shutdown;
-use crate::{addresses, cli, fake_nodes, node, self_check};
+use crate::{cli, fake_nodes, node, self_check, serving, uplink};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
 const WORKERS: usize = 2;
@@ -48,11 +51,10 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     checks.add("ping", true);
     let watched = api.clone();
     let front = Front::new(api, checks, tokens);
-    let (names, mut addresses) = names_and_addresses(&arguments.tls_san);
-    addresses.push(IpAddr::V4(api_address));
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let serving = authorities.serving(&names, &addresses)?;
-    let tls = tls::server_config(&serving, &authorities.client)?;
+    let mut tasks = Tasks::new();
+    let addresses = addresses(&mut tasks, arguments, &places);
+    let serving = serving::follow(&mut tasks, &authorities, api_address, &arguments.tls_san, addresses.clone())?;
+    let tls = tls::server_config(serving, &authorities.client)?;
     let authority = authorities.server.certificate().clone();
     let address = SocketAddr::new(arguments.bind_address, arguments.https_listen_port);
     let server = Server::bind(address, tls, front).await?;
@@ -64,17 +66,14 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     }
     say(&Marker::new("serving").with("address", address));
 
-    let mut tasks = Tasks::new();
-    let advertised = addresses::advertised(arguments.bind_address);
-    let advertised = advertised.map(|ip| SocketAddr::new(ip, address.port()));
-    control_plane::start(&mut tasks, &watched, &authorities, arguments, advertised)?;
+    control_plane::start(&mut tasks, &watched, &authorities, arguments, &addresses, address.port())?;
 
     fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
     match node::refused(arguments) {
         Some(reason) => tracing::info!(reason, "no node runs on this machine"),
         None => {
             // Without its node the API still serves: that is how somebody finds out why.
-            if let Err(error) = node::start(&mut tasks, &watched, arguments, &places.data, advertised).await {
+            if let Err(error) = node::start(&mut tasks, &watched, arguments, &places.data, addresses).await {
                 tracing::error!(%error, "no node runs on this machine");
             }
         }
@@ -96,6 +95,18 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     let _ = stop.send(());
     serving.await?;
     Ok(())
+}
+
+/// The addresses of this machine: of its uplink on a device, elsewhere as they are now.
+fn addresses(tasks: &mut Tasks, arguments: &cli::Server, places: &Places) -> Changing {
+    if places.is_device {
+        match uplink::start(tasks, uplink::automatic(), &places.data, arguments.bind_address) {
+            Ok(changing) => return changing,
+            // Somebody at the console can still find out why.
+            Err(error) => tracing::error!(%error, "the device has no uplink"),
+        }
+    }
+    watch::channel(of_host(arguments.bind_address)).1
 }
 
 /// Why a loop that should never end has ended.
@@ -150,30 +161,8 @@ async fn announce_ready(
 
 /// Prints a marker in one write, so that no other line can come between. A console that is gone is no reason to stop
 /// serving.
-fn say(marker: &Marker) {
+pub(crate) fn say(marker: &Marker) {
     let _ = std::io::stdout().write_all(format!("{marker}\n").as_bytes());
-}
-
-/// Names and addresses of the serving certificate: those that clients in the cluster and on this machine use, and what
-/// the user adds.
-fn names_and_addresses(more: &[String]) -> (Vec<String>, Vec<IpAddr>) {
-    let mut names: Vec<String> = [
-        "localhost",
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        "kubernetes.default.svc.cluster.local",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    for name in more.iter().flat_map(|names| names.split(',')).filter(|name| !name.is_empty()) {
-        match name.parse() {
-            Ok(address) => addresses.push(address),
-            Err(_) => names.push(name.to_owned()),
-        }
-    }
-    (names, addresses)
 }
 
 /// An address at which this process reaches its own listener.

@@ -61,6 +61,14 @@ impl Machine {
                 news.push(side.news);
             }
         }
+        for own in &self.conditions {
+            let status = if own.holds { "True" } else { "False" };
+            let side = Side { status, reason: own.reason, message: own.message.clone(), news: own.reason };
+            let turn = set(conditions, own.of, &side, now, true);
+            if turn == Turn::Changed || turn == Turn::New && own.holds {
+                news.push(side.news);
+            }
+        }
         let ready = self.ready();
         if set(conditions, "Ready", &ready, now, true) == Turn::Changed {
             news.push(ready.news);

@@ -66,6 +66,21 @@ pub struct Machine {
     pub pressure: Pressure,
     /// Why it cannot run pods now; empty when it can.
     pub problems: Vec<String>,
+    /// Conditions of this kind of machine, beyond those that every node has.
+    pub conditions: Vec<OwnCondition>,
+}
+
+/// A condition that only this kind of machine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCondition {
+    /// Its type, for example `ConfigInvalid`.
+    pub of: &'static str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Machine-readable reason.
+    pub reason: &'static str,
+    /// Words for people.
+    pub message: String,
 }
 
 /// What a node lacks.

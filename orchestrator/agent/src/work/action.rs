@@ -33,8 +33,8 @@ pub(super) async fn execute(
         }
         Action::Start { container: name, init, attempt, image_id } => {
             let container = container(&pod, name).cloned().ok_or_else(|| missing(name))?;
-            let place =
-                env::Place { pod: &pod, ips: &ips, host_ips: &shared.host.ips, machine: &shared.settings.machine };
+            let machine = shared.machine();
+            let place = env::Place { pod: &pod, ips: &ips, host_ips: &machine.addresses, machine: &machine };
             let env = env::resolve(&shared.client.view(), &place, &container).map_err(|message| {
                 let reason = "CreateContainerConfigError".to_owned();
                 Failure { reason, message }

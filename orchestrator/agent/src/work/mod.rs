@@ -43,8 +43,8 @@ pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The machine; its name is the node's name.
-    pub machine: Machine,
+    /// The machine as it is now, and each time it changes; its name is the node's name and stays.
+    pub machine: watch::Receiver<Machine>,
     /// Whether the runtime takes volumes of every kind.
     pub all_volumes: bool,
     /// How the runtime wants pods to be planned; [`as_they_are`] for most, [`crate::fake::shape`] for the fake one.
@@ -66,7 +66,7 @@ struct Shared {
     client: Arc<dyn Client>,
     runtime: Arc<dyn Runtime>,
     settings: Settings,
-    host: Host,
+    name: String,
     events: Events,
     began: Instant,
     admission: Admission,
@@ -80,12 +80,12 @@ pub async fn run(
     events: Events,
     mut stop: watch::Receiver<bool>,
 ) {
-    let host = Host { ips: settings.machine.addresses.clone(), all_volumes: settings.all_volumes };
+    let name = settings.machine.borrow().name.clone();
     let shared = Arc::new(Shared {
         client,
         runtime,
         settings,
-        host,
+        name,
         events,
         began: Instant::now(),
         admission: Admission::default(),
@@ -109,17 +109,38 @@ pub async fn run(
     }
 }
 
-/// Tells the tasks of all pods that something changed at the runtime.
+/// Tells the tasks of all pods that something changed at the runtime or the machine.
 async fn ring(shared: Arc<Shared>, bell: watch::Sender<()>) {
+    let mut machine = shared.settings.machine.clone();
     loop {
-        shared.runtime.changed().await;
+        tokio::select! {
+            () = shared.runtime.changed() => {}
+            () = change_of(&mut machine) => {}
+        }
         bell.send_replace(());
+    }
+}
+
+/// Waits for a change of the machine, which never comes where nobody is left to make one.
+async fn change_of(machine: &mut watch::Receiver<Machine>) {
+    if machine.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
 impl Shared {
     fn name(&self) -> &str {
-        &self.settings.machine.name
+        &self.name
+    }
+
+    fn machine(&self) -> Machine {
+        self.settings.machine.borrow().clone()
+    }
+
+    /// What pods are told of their host.
+    fn host(&self) -> Host {
+        let ips = self.settings.machine.borrow().addresses.clone();
+        Host { ips, all_volumes: self.settings.all_volumes }
     }
 
     fn now(&self) -> Now {

@@ -10,8 +10,8 @@ use coracle_client::{View, object};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::back_off::{BackOff, until};
+use super::{Shared, change_of};
 use crate::node::{News, plan_node, schedulable_news};
 
 /// How long to wait after a report that the API did not keep in the same words, before it is made again.
@@ -29,11 +29,13 @@ pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<
     let mut first = true;
     let mut was_closed = false;
     let mut back_off = BackOff::default();
+    let mut machine = shared.settings.machine.clone();
     if nodes.wait_for(Option::is_some).await.is_err() {
         return;
     }
     loop {
         nodes.mark_unchanged();
+        machine.mark_unchanged();
         let again = match step(&shared, first, &mut was_closed).await {
             Ok(Done { again, settled }) => {
                 first = false;
@@ -48,6 +50,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<
         };
         tokio::select! {
             changed = nodes.changed() => if changed.is_err() { return },
+            () = change_of(&mut machine) => {}
             () = until(Some(again)) => {}
         }
     }
@@ -55,7 +58,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut nodes: watch::Receiver<Option<
 
 /// Brings the object up to date; says when to do so again.
 async fn step(shared: &Shared, first: bool, was_closed: &mut bool) -> Result<Done, ()> {
-    let machine = &shared.settings.machine;
+    let machine = &shared.machine();
     let existing = shared.client.view().get(&NODES, "", &machine.name);
     if let Some(node) = &existing {
         tell_ranges(shared, node);

@@ -104,7 +104,7 @@ impl Task {
         };
         self.back_off.reset();
         self.ask();
-        let plan = plan(&self.pod, &observed, &mut self.memory, &self.shared.host, self.shared.now());
+        let plan = plan(&self.pod, &observed, &mut self.memory, &self.shared.host(), self.shared.now());
         let Plan { actions, again_after, status, events, .. } = plan;
         self.tell(events);
         if self.gone {

@@ -33,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) runtime: Arc<Fake>,
     ranges: watch::Sender<Vec<String>>,
     stop: watch::Sender<bool>,
+    pub(crate) machine: watch::Sender<Machine>,
     running: JoinHandle<()>,
 }
 
@@ -73,8 +74,14 @@ impl Cluster {
             pods: 110,
             ..Machine::default()
         };
-        let settings =
-            Settings { machine, all_volumes: true, shape, ranges: ranges.clone(), clock: self.clock.clone() };
+        let machine = watch::Sender::new(machine);
+        let settings = Settings {
+            machine: machine.subscribe(),
+            all_volumes: true,
+            shape,
+            ranges: ranges.clone(),
+            clock: self.clock.clone(),
+        };
         let told = Arc::clone(&self.told);
         let events = Arc::new(move |event: Event| {
             let name = object::name(&event.regarding).to_owned();
@@ -83,7 +90,7 @@ impl Cluster {
         let stop = watch::Sender::new(false);
         let (client, agent) = (Arc::new(self.api.clone()) as Arc<dyn Client>, Arc::clone(&runtime) as Arc<dyn Runtime>);
         let running = tokio::spawn(run(client, agent, settings, events, stop.subscribe()));
-        Node { runtime, ranges, stop, running }
+        Node { runtime, ranges, stop, machine, running }
     }
 
     pub(crate) async fn patch_node(&self, name: &str, patch: Value) {

@@ -2,7 +2,7 @@
 
 use coracle_agent::runtime::Runtime;
 use coracle_apimachinery::Value;
-use coracle_client::resources::{CONFIG_MAPS, PODS};
+use coracle_client::resources::{CONFIG_MAPS, NODES, PODS};
 use coracle_client::{Client, Write, object};
 
 use crate::cluster::{Cluster, START};
@@ -24,6 +24,21 @@ async fn a_pod_becomes_ready() {
     let before = cluster.statuses("a");
     pass(300).await;
     assert_eq!(cluster.statuses("a"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_address_of_the_machine_shows_on_node_and_pods() {
+    let (cluster, node) = Cluster::with_node("n").await;
+    cluster.pod("n", "a", &[], "{}").await;
+    cluster.until("a", is_ready).await;
+    node.machine.send_modify(|machine| machine.addresses = vec!["10.0.0.2".to_owned()]);
+    let pod = cluster.until("a", |pod| pod.text_at(&["status", "hostIP"]) == "10.0.0.2").await;
+    assert_eq!(restarts(&pod), 0);
+    let has = |node: &Value| {
+        let addresses = object::items(node, &["status", "addresses"]);
+        addresses.iter().any(|address| address.text_at(&["address"]) == "10.0.0.2")
+    };
+    cluster.api.until(|api| api.get(&NODES, "", "n").filter(|node| has(node))).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,10 @@ use std::path::Path;
 use coracle_agent::node::Machine;
 use rustix::fs::statvfs;
 use rustix::system::uname;
+use tokio::sync::watch;
 
+use crate::addresses::{Addresses, Changing, change};
+use crate::control_plane::Tasks;
 use crate::version;
 
 /// Memory that pods cannot have, as the kubelet holds back: 100 MiB.
@@ -42,6 +45,28 @@ pub(super) fn read(name: &str, addresses: Vec<String>, storage: &Path) -> Machin
         pods: PODS,
         ..Machine::default()
     }
+}
+
+/// The addresses that a node reports: the primary one, as a kubelet does without a cloud.
+pub(super) fn texts(addresses: &Addresses) -> Vec<String> {
+    addresses.primary.iter().map(ToString::to_string).collect()
+}
+
+/// The machine now, and each time its addresses change.
+pub(super) fn follow(tasks: &mut Tasks, machine: Machine, mut addresses: Changing) -> watch::Receiver<Machine> {
+    let (sender, changing) = watch::channel(machine);
+    tasks.spawn(async move {
+        loop {
+            let now = texts(&addresses.borrow_and_update());
+            sender.send_if_modified(|machine| {
+                let is_new = machine.addresses != now;
+                machine.addresses = now;
+                is_new
+            });
+            change(&mut addresses).await;
+        }
+    });
+    changing
 }
 
 /// Bytes of memory and swap.

@@ -4,7 +4,6 @@ mod machine;
 mod network;
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +30,10 @@ use coracle_images::registry::{Client as Registry, Keychain, Timeouts};
 use rustix::process::geteuid;
 use tokio::sync::watch;
 
+use crate::addresses::Changing;
 use crate::control_plane::{Tasks, node_recorder};
 use crate::{cli, embedded};
+use machine::texts;
 use network::WaitingNetwork;
 
 /// k3s' file of registries.
@@ -61,7 +62,7 @@ pub(crate) async fn start(
     api: &Api,
     arguments: &cli::Server,
     data: &Path,
-    advertised: Option<SocketAddr>,
+    addresses: Changing,
 ) -> Result<(), Box<dyn Error>> {
     let name = match &arguments.node_name {
         Some(name) => name.clone(),
@@ -70,8 +71,7 @@ pub(crate) async fn start(
     let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::node(&name)));
     let places = Places { data: data.join("agent"), ..Places::default() };
     std::fs::create_dir_all(&places.data).map_err(|error| format!("{}: {error}", places.data.display()))?;
-    let addresses = advertised.map(|address| address.ip().to_string()).into_iter().collect();
-    let machine = machine::read(&name, addresses, &places.data);
+    let machine = machine::read(&name, texts(&addresses.borrow()), &places.data);
     let clock = Clock::system();
 
     let (ranges, given) = watch::channel(known_ranges(&client, &name));
@@ -110,6 +110,7 @@ pub(crate) async fn start(
         Ok(())
     });
     let events = node_recorder(tasks, &client, &name);
+    let machine = machine::follow(tasks, machine, addresses);
     let settings = work::Settings { machine, all_volumes: false, shape: as_they_are, ranges, clock };
     tasks.spawn(async move {
         let _membership = membership;

@@ -3,7 +3,7 @@ use coracle_apimachinery::patch::merge_patch;
 use coracle_client::Operation;
 
 use super::*;
-use crate::node::Pressure;
+use crate::node::{OwnCondition, Pressure};
 
 const NOW: Instant = Instant { seconds: 1_000_000_000, micros: 5 };
 
@@ -217,4 +217,26 @@ fn closing_a_node_is_told() {
     assert_eq!(reason(true, &closed), None);
     assert_eq!(reason(true, &registered()), Some("NodeSchedulable"));
     assert_eq!(reason(false, &registered()), None);
+}
+
+#[test]
+fn what_changes_on_the_machine_is_written_and_told() {
+    let before = registered();
+    let mut machine = machine();
+    machine.addresses = vec!["10.0.0.2".to_owned()];
+    let own =
+        |holds, reason, message: &str| OwnCondition { of: "ConfigInvalid", holds, reason, message: message.to_owned() };
+    machine.conditions = vec![own(true, "UnknownKey", "line 3: no key \"hostnme\"")];
+    let plan = plan_node(&machine, Some(&before), false, NOW);
+    assert_eq!(reasons(&plan), ["UnknownKey"]);
+    let node = written(Some(&before), &plan.write.unwrap());
+    let text = print(&node);
+    assert!(text.contains("10.0.0.2") && !text.contains("10.0.0.1") && text.contains("no key"), "{text}");
+
+    assert_eq!(plan_node(&machine, Some(&node), false, NOW).write, None);
+    machine.conditions = vec![own(false, "ConfigurationValid", "")];
+    let plan = plan_node(&machine, Some(&node), false, NOW);
+    assert_eq!(reasons(&plan), ["ConfigurationValid"]);
+    // A machine that never had the problem tells nothing of it.
+    assert!(reasons(&plan_node(&machine, Some(&before), false, NOW)).is_empty());
 }
