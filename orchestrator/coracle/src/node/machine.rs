@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use coracle_agent::node::Machine;
+use coracle_agent::node::{Machine, OwnCondition};
 use rustix::fs::statvfs;
 use rustix::system::uname;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ const MEMORY_RESERVED: u64 = 100 << 20;
 const PODS: u32 = 110;
 
 /// Reads the facts of this machine. What cannot be read is left empty: a node without a machine id is still a node.
-pub(super) fn read(name: &str, addresses: Vec<String>, storage: &Path) -> Machine {
+pub(super) fn read(name: &str, addresses: Vec<String>, storage: &Path, conditions: Vec<OwnCondition>) -> Machine {
     let kernel = uname();
     let memory = memory(&text("/proc/meminfo"));
     let bytes = statvfs(storage).map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
@@ -43,6 +43,7 @@ pub(super) fn read(name: &str, addresses: Vec<String>, storage: &Path) -> Machin
         swap: memory.swap,
         huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
         pods: PODS,
+        conditions,
         ..Machine::default()
     }
 }
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_processors_and_memory() {
-        let machine = read("n", Vec::new(), Path::new("/"));
+        let machine = read("n", Vec::new(), Path::new("/"), Vec::new());
         assert!(machine.cpus > 0 && machine.memory > 0 && machine.storage > 0);
         assert!(!machine.kernel_version.is_empty() && !machine.boot_id.is_empty());
     }

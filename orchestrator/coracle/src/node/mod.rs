@@ -1,5 +1,6 @@
 //! The node of this machine: the agent over real containers.
 
+mod device;
 mod machine;
 mod network;
 
@@ -71,7 +72,8 @@ pub(crate) async fn start(
     let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::node(&name)));
     let places = Places { data: data.join("agent"), ..Places::default() };
     std::fs::create_dir_all(&places.data).map_err(|error| format!("{}: {error}", places.data.display()))?;
-    let machine = machine::read(&name, texts(&addresses.borrow()), &places.data);
+    let addresses_now = texts(&addresses.borrow());
+    let machine = machine::read(&name, addresses_now, &places.data, device::conditions());
     let clock = Clock::system();
 
     let (ranges, given) = watch::channel(known_ranges(&client, &name));
