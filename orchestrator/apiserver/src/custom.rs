@@ -154,10 +154,12 @@ impl Version {
             FieldValidation::Warn => decoded.findings.into_iter().for_each(|finding| context.warn(finding)),
             _ => {}
         }
-        if let Some(warning) = &self.of.deprecation_warning {
-            context.warn(warning.as_str());
-        }
         Ok(value)
+    }
+
+    /// What everybody who asks for the version is told.
+    pub(crate) fn deprecation(&self) -> Option<&str> {
+        self.of.deprecation_warning.as_deref()
     }
 
     /// Fills in the defaults.

@@ -5,6 +5,7 @@
 
 pub mod convert;
 pub mod defaults;
+pub mod deprecated;
 pub mod fields;
 pub mod inert;
 pub mod scale;

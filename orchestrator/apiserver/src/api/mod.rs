@@ -138,6 +138,9 @@ impl Api {
         let registry = self.registry();
         let row = registry.row(&request.group, &request.version, &request.resource).cloned();
         let row = row.ok_or_else(Status::unknown_resource)?;
+        if let Some(warning) = row.deprecation() {
+            context.warn(warning);
+        }
         if row.namespaced && request.namespace.is_empty() && !request.name.is_empty() {
             return Err(Status::unknown_resource());
         }

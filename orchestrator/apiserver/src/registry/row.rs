@@ -9,7 +9,7 @@ use coracle_apimachinery::schema::{self, Type};
 use coracle_apimachinery::status::Status;
 use coracle_apimachinery::{Value, field, protobuf, yaml};
 use coracle_kinds::strategy::{self, Dependents, Strategy};
-use coracle_kinds::{convert, defaults, fields, inert, validate};
+use coracle_kinds::{convert, defaults, deprecated, fields, inert, validate};
 
 use crate::api::request::{Context, Media, Propagation};
 use crate::custom::Version;
@@ -244,6 +244,15 @@ impl Row {
                 validate::warnings(&self.group, &self.kind, value).into_iter().chain(inert).collect()
             }
             Source::Custom(_) => Vec::new(),
+        }
+    }
+
+    /// What everybody who asks for the kind is told, if it is on its way out.
+    #[must_use]
+    pub fn deprecation(&self) -> Option<&str> {
+        match &self.source {
+            Source::BuiltIn { .. } => deprecated::warning(&self.group, &self.kind),
+            Source::Custom(version) => version.deprecation(),
         }
     }
 
