@@ -1,5 +1,9 @@
 # Two commands for everybody: `make run` and `make test`. Each installs what it needs first and says what it installs.
 #
+#   make run                  builds the image and boots it in a virtual machine, with kubectl ready; FRESH=1: on a new disk
+#   make stop                 shuts that machine down; FORCE=1: takes its power away
+#   make console              follows its console
+#   make smoke                builds, boots, fetches a page from a container, prints figures, powers off
 #   make test                 everything that CI runs
 #   make test SUITE=boot      one suite (the rows of .ci/suites)
 #   make test-nightly         the longer campaigns: .ci/suites rows marked nightly, and the mutants
@@ -19,7 +23,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
 
-.PHONY: test test-nightly lint setup build images boot run mutants record schema-check schema-generate clean-images
+.PHONY: test test-nightly lint setup build images boot run stop console smoke mutants record schema-check schema-generate clean-images
 
 test: setup
 	.ci/test $(SUITE)
@@ -44,9 +48,23 @@ boot: setup
 	.ci/images x86_64-vm
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p qemu-tests --bin boot
 
-run:
-	@echo "make run joins when the image has its uplink (docs/vertical-line.md, landing 9); until then 'make boot' boots the image to /readyz on its console" >&2
-	@exit 1
+# The virtual machine's board has the host's instruction set.
+VM_BOARD := $(if $(filter aarch64,$(ARCHITECTURE)),arm64-vm,x86_64-vm)
+RUN = CORACLE_KUBECTL="$$(.ci/kubectl)" cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p qemu-tests --bin run --
+
+run: setup
+	.ci/images $(VM_BOARD)
+	$(RUN) start $(if $(FRESH),--fresh)
+
+stop:
+	$(RUN) stop $(if $(FORCE),--force)
+
+console:
+	$(RUN) console
+
+smoke: setup
+	.ci/images $(VM_BOARD)
+	$(RUN) smoke
 
 mutants: setup
 	.ci/build $(CORACLE_TARGET)

@@ -21,8 +21,12 @@ pub struct Spec {
     pub disks: Vec<Disk>,
     /// What is booted.
     pub boot: Boot,
+    /// A raw volume that the guest may read, for example with its machine configuration.
+    pub seed: Option<PathBuf>,
     /// Ports of the guest that are reachable on the host's loopback.
     pub forwards: Vec<Forward>,
+    /// Whether the guest reaches the host's networks. A guest under test reaches only what is forwarded to it.
+    pub reaches_out: bool,
     /// Further arguments, verbatim.
     pub extra: Vec<String>,
 }
@@ -55,12 +59,33 @@ pub struct Forward {
 /// Files of one running guest.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Socket of the serial console; the test listens.
-    pub serial: PathBuf,
-    /// Socket of the control protocol; the test listens.
-    pub control: PathBuf,
+    /// The serial console.
+    pub serial: Channel,
+    /// The control protocol.
+    pub control: Channel,
     /// This guest's copy of the firmware variables.
     pub variables: PathBuf,
+}
+
+/// Where a line between QEMU and the world ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// A socket that exists before QEMU starts, so no byte is lost and nothing waits for a file to appear.
+    Connect(PathBuf),
+    /// A socket that QEMU listens on, for whoever comes.
+    Listen(PathBuf),
+    /// A file that output is added to.
+    Append(PathBuf),
+}
+
+impl Channel {
+    fn text(&self, id: &str) -> String {
+        match self {
+            Self::Connect(path) => format!("socket,id={id},path={}", path.display()),
+            Self::Listen(path) => format!("socket,id={id},path={},server=on,wait=off", path.display()),
+            Self::Append(path) => format!("file,id={id},path={},append=on", path.display()),
+        }
+    }
 }
 
 impl Spec {
@@ -73,7 +98,9 @@ impl Spec {
             memory_mib: 1024,
             disks: Vec::new(),
             boot: Boot::Disk,
+            seed: None,
             forwards: Vec::new(),
+            reaches_out: false,
             extra: Vec::new(),
         }
     }
@@ -97,10 +124,8 @@ pub fn arguments(spec: &Spec, accelerator: Accelerator, files: &Files) -> Vec<St
         Accelerator::Tcg => line.option("-accel", "tcg,thread=multi").option("-cpu", spec.machine.cpu),
     };
     line.option("-smp", spec.cpus.to_string()).option("-m", format!("{}M", spec.memory_mib)).option("-rtc", "base=utc");
-    // QEMU connects to sockets that exist before it starts, so no byte is lost and nothing waits for a file to appear.
-    line.option("-chardev", format!("socket,id=serial0,path={}", files.serial.display()));
-    line.option("-serial", "chardev:serial0");
-    line.option("-chardev", format!("socket,id=control,path={}", files.control.display()));
+    line.option("-chardev", files.serial.text("serial0")).option("-serial", "chardev:serial0");
+    line.option("-chardev", files.control.text("control"));
     line.option("-mon", "chardev=control,mode=control");
     if let Firmware::Uefi { code, .. } = spec.machine.firmware {
         line.option("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
@@ -111,13 +136,17 @@ pub fn arguments(spec: &Spec, accelerator: Accelerator, files: &Files) -> Vec<St
         line.option("-drive", format!("if=none,id=disk{index},format=qcow2,discard=unmap,file={path}"));
         line.option("-device", format!("virtio-blk-pci,drive=disk{index},bootindex={index}"));
     }
-    // restrict=on: a guest under test reaches nothing but the ports that the test forwards.
+    if let Some(seed) = &spec.seed {
+        line.option("-drive", format!("if=none,id=seed,format=raw,readonly=on,file={}", seed.display()));
+        line.option("-device", "virtio-blk-pci,drive=seed");
+    }
     let forwards: String = spec
         .forwards
         .iter()
         .map(|forward| format!(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host, forward.guest))
         .collect();
-    line.option("-netdev", format!("user,id=net0,restrict=on{forwards}"));
+    let restrict = if spec.reaches_out { "off" } else { "on" };
+    line.option("-netdev", format!("user,id=net0,restrict={restrict}{forwards}"));
     // Without its option ROM the firmware does not try to boot from the network.
     line.option("-device", "virtio-net-pci,netdev=net0,romfile=");
     line.option("-device", "virtio-rng-pci");
@@ -160,7 +189,8 @@ mod tests {
     use crate::machine;
 
     fn files() -> Files {
-        Files { serial: "/r/serial".into(), control: "/r/control".into(), variables: "/r/variables".into() }
+        let connect = |path: &str| Channel::Connect(path.into());
+        Files { serial: connect("/r/serial"), control: connect("/r/control"), variables: "/r/variables".into() }
     }
 
     fn golden(spec: &Spec, accelerator: Accelerator, want: &str) {
@@ -239,6 +269,23 @@ mod tests {
 -append console=ttyS0 coracle.boot=1
 -S",
         );
+    }
+
+    #[test]
+    fn a_machine_that_outlives_its_starter() {
+        let mut spec = Spec::new(&machine::X86_64_BIOS);
+        spec.seed = Some("seed.img".into());
+        spec.reaches_out = true;
+        let (serial, control) = (Channel::Append("console.log".into()), Channel::Listen("control".into()));
+        let text = arguments(&spec, Accelerator::Tcg, &Files { serial, control, variables: "v".into() }).join(" ");
+        for part in [
+            "-chardev file,id=serial0,path=console.log,append=on -serial chardev:serial0",
+            "-chardev socket,id=control,path=control,server=on,wait=off -mon chardev=control,mode=control",
+            "-drive if=none,id=seed,format=raw,readonly=on,file=seed.img -device virtio-blk-pci,drive=seed",
+            "-netdev user,id=net0,restrict=off ",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One running guest: QEMU, its console and its control connection. It ends with this value, whatever the test does.
 
 use crate::acceleration::Accelerator;
-use crate::command_line::{self, Files, Spec};
+use crate::command_line::{self, Channel, Files, Spec};
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::ledger;
@@ -60,14 +60,15 @@ impl Guest {
     pub(crate) fn start_with(lab: &Lab, spec: &Spec, accelerator: Accelerator) -> Result<Self> {
         version::require(spec.machine.program)?;
         let directory = lab.subdirectory("guest")?;
+        let (serial, control) = (directory.join("serial"), directory.join("control"));
         let files = Files {
-            serial: directory.join("serial"),
-            control: directory.join("control"),
+            serial: Channel::Connect(serial.clone()),
+            control: Channel::Connect(control.clone()),
             variables: directory.join("variables"),
         };
         install_firmware(spec.machine.firmware, &files.variables)?;
-        let serial = UnixListener::bind(&files.serial).map_err(Error::file("listen on", &files.serial))?;
-        let control = UnixListener::bind(&files.control).map_err(Error::file("listen on", &files.control))?;
+        let serial = UnixListener::bind(&serial).map_err(Error::file("listen on", &serial))?;
+        let control = UnixListener::bind(&control).map_err(Error::file("listen on", &control))?;
         let messages = directory.join("messages");
         let output = File::create(&messages).map_err(Error::file("create", &messages))?;
 
@@ -290,7 +291,8 @@ impl Drop for Guest {
     }
 }
 
-fn install_firmware(firmware: Firmware, variables: &Path) -> Result<()> {
+/// Gives the guest its copy of the firmware's variables.
+pub(crate) fn install_firmware(firmware: Firmware, variables: &Path) -> Result<()> {
     if let Firmware::Uefi { code, variables: delivered } = firmware {
         for path in [code, delivered] {
             if !Path::new(path).is_file() {

@@ -83,7 +83,10 @@ impl Lab {
     }
 
     /// The accelerator for a machine kind.
-    pub(crate) fn accelerator(&self, machine: &Machine) -> Result<Accelerator> {
+    ///
+    /// # Errors
+    /// `CORACLE_ACCEL` is not understood.
+    pub fn accelerator(&self, machine: &Machine) -> Result<Accelerator> {
         if let Some(forced) = self.forced {
             return Ok(forced);
         }

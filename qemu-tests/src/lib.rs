@@ -7,6 +7,7 @@
 
 pub mod acceleration;
 pub mod bare;
+pub mod client;
 pub mod command_line;
 pub mod device;
 pub mod disk;
@@ -18,14 +19,21 @@ pub mod lab;
 pub mod ledger;
 pub mod lock;
 pub mod machine;
+pub mod node;
 pub mod pattern;
+pub mod ports;
 mod probe;
 mod process;
+pub mod progress;
 mod qmp;
 pub mod record;
+pub mod seed;
 mod slot_edit;
+pub mod smoke;
 mod sys;
+pub mod tail;
 pub mod version;
+pub mod vm;
 
 pub use error::{Error, Result};
 pub use guest::Guest;

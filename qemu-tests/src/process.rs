@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -36,7 +37,12 @@ pub(crate) fn start(program: &str, arguments: &[String], messages: File) -> Resu
 
 /// Runs a program to its end and gives its standard output.
 pub(crate) fn output(program: &str, arguments: &[String]) -> Result<Vec<u8>> {
-    let run = new(program).args(arguments).stdin(Stdio::null()).output();
+    output_in(Path::new("."), program, arguments)
+}
+
+/// The same in a folder.
+pub(crate) fn output_in(folder: &Path, program: &str, arguments: &[String]) -> Result<Vec<u8>> {
+    let run = new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output();
     let done = run.map_err(|source| Error::Start { program: program.to_owned(), source })?;
     if done.status.success() {
         return Ok(done.stdout);
@@ -63,7 +69,18 @@ fn pidfd(child: &Child) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
+/// Waits until the process behind a descriptor has ended; false when it still runs after the bound.
+pub(crate) fn ended(process: &OwnedFd, bound: Duration) -> Result<bool> {
+    ready(process, None, bound).map_err(|source| Error::Start { program: "a process".to_owned(), source })
+}
+
 impl Owned {
+    /// A descriptor that is readable when the program has ended.
+    #[cfg(test)]
+    pub(crate) fn ended(&self) -> io::Result<OwnedFd> {
+        self.ended.try_clone()
+    }
+
     /// Waits until the program has ended, at most `bound`; `None` when it still runs.
     pub(crate) fn wait(&mut self, bound: Duration) -> Result<Option<ExitStatus>> {
         let failed = |source: io::Error| Error::Start { program: self.program.clone(), source };
