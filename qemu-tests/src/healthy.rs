@@ -7,7 +7,7 @@ use coracle_contract::marker::Marker;
 use std::time::Duration;
 
 /// The stages of a boot in their order; the names are frozen.
-pub const STAGES: [&str; 17] = [
+pub const STAGES: [&str; 18] = [
     "pseudo-fs",
     "modules",
     "watchdog",
@@ -24,6 +24,7 @@ pub const STAGES: [&str; 17] = [
     "network",
     "clock",
     "entropy",
+    "seed",
     "supervise",
 ];
 

@@ -83,6 +83,8 @@ fn crates_do_not_know_what_they_must_not_know() {
         ("coracle-image-layout", "tokio"),
         ("coracle-images", "coracle-apiserver"),
         ("coracle-images", "coracle-store"),
+        ("coracle-configuration", "coracle-apiserver"),
+        ("coracle-configuration", "coracle-store"),
         ("oracle", "coracle-apimachinery"),
         ("oracle", "coracle-store"),
         ("schema-generator", "coracle-apimachinery"),

@@ -12,6 +12,16 @@ pub const RUN: &str = "/run/coracle";
 /// `key=value` lines of this boot (slot, boot-state source, STATE and DATA condition), below [`RUN`].
 pub const BOOT_FACTS: &str = "/run/coracle/boot";
 
+/// What the sources of the machine configuration held at this boot, a file a source, named like it. Copied by PID 1,
+/// which does not look into it. Below [`RUN`].
+pub const SEED: &str = "/run/coracle/seed";
+
+/// Certificates of the machine configuration, a file `NAME.pem` a certificate, below [`RUN`].
+pub const CERTIFICATES: &str = "/run/coracle/certificates";
+
+/// Generations of the machine configuration, below [`STATE`].
+pub const CONFIG: &str = "/state/config";
+
 /// The orchestrator executable in the root image.
 pub const ORCHESTRATOR: &str = "/usr/bin/coracle";
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::error::{Attempt as _, Error, Result};
@@ -34,6 +35,14 @@ pub(crate) fn write_kernel(path: impl AsRef<Path>, text: &str) -> Result<()> {
 pub(crate) fn write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
     fs::write(path, bytes).attempt("write", path)
+}
+
+/// Writes a whole file on a memory file system that only root may read.
+pub(crate) fn write_private(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.attempt("create", path)?.write_all(bytes).attempt("write", path)
 }
 
 /// Replaces a file so that a power cut leaves the old or the new content: temporary file, sync, rename, sync of the

@@ -41,6 +41,7 @@ mod power_button;
 mod process;
 mod reaper;
 mod root_contract;
+mod seed;
 mod shutdown;
 mod signals;
 mod slot;

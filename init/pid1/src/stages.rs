@@ -35,6 +35,8 @@ pub(crate) enum Stage {
     Clock,
     /// The kernel's random generator is seeded.
     Entropy,
+    /// What the sources of the machine configuration hold is copied. This late, so that most devices are there.
+    Seed,
     /// The orchestrator is started; PID 1 stays in its loop.
     Supervise,
 }
@@ -60,7 +62,7 @@ pub(crate) struct Row {
 }
 
 /// All stages in boot order.
-pub(crate) const TABLE: [Row; 17] = [
+pub(crate) const TABLE: [Row; 18] = [
     row(Stage::PseudoFs, "pseudo-fs", Part::Initrd),
     row(Stage::Modules, "modules", Part::Initrd),
     row(Stage::Watchdog, "watchdog", Part::Initrd),
@@ -77,6 +79,7 @@ pub(crate) const TABLE: [Row; 17] = [
     row(Stage::Network, "network", Part::System),
     row(Stage::Clock, "clock", Part::System),
     row(Stage::Entropy, "entropy", Part::System),
+    row(Stage::Seed, "seed", Part::System),
     row(Stage::Supervise, "supervise", Part::System),
 ];
 

@@ -27,6 +27,7 @@ use crate::power_button::Buttons;
 use crate::process::Program;
 use crate::reaper;
 use crate::root_contract;
+use crate::seed;
 use crate::signals::Signals;
 use crate::stages::Stage;
 use crate::storage::execute::{self, Status, Volume};
@@ -94,6 +95,10 @@ fn start(context: &mut Context, mut facts: Facts) -> Chain<Started> {
     context.stage(Stage::Entropy, |context| {
         entropy::seed(context, state.is_writable())?;
         store_first(context, state, entropy::SEED, entropy::store_fresh_seed);
+        Ok(())
+    })?;
+    context.stage(Stage::Seed, |context| {
+        seed::copy(context, &disk, &table, &mut facts);
         Ok(())
     })?;
     Ok(Started { facts, uevents, loader, disk, state })

@@ -1,5 +1,5 @@
-//! On-disk formats of a device: partition layout, GPT, slot footer, dm-verity tree, boot state, FAT look-up, and the
-//! files of STATE.
+//! On-disk formats of a device: partition layout, GPT, slot footer, dm-verity tree, boot state, look-up of files
+//! on FAT and ISO 9660, and the files of STATE.
 //!
 //! Everything here turns bytes into values and values into bytes; `docs/formats.md` is the description for people. The
 //! crate must never open a device, start a program, know Kubernetes or depend on async code: PID 1 links it, so it has
@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod fat;
 pub mod footer;
 pub mod gpt;
+pub mod iso9660;
 pub mod layout;
 pub mod read_at;
 pub mod verity;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use coracle_slots::ReadAt;
-use coracle_slots::fat::{Error, find};
+use coracle_slots::fat::{Error, find, label};
 use proptest::prelude::*;
 
 fn run(program: &str, arguments: &[&str]) {
@@ -164,4 +164,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn labels_and_whole_files_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for (bits, kib) in VOLUMES {
+        let mut volume = volume(directory.path(), bits, kib);
+        assert_eq!(label(&volume).unwrap().as_deref(), Some("CORACLE"), "FAT{bits}");
+        let file = find(&volume, "/BIG.BIN").unwrap();
+        assert!(file.read(&volume, 60_000).unwrap() == content(6, 60_000));
+        assert!(matches!(file.read(&volume, 59_999), Err(Error::TooLarge { size: 60_000, most: 59_999 })));
+        // Without the entry of the root directory the label of the boot sector counts; with it the entry does.
+        let entry = volume.windows(12).position(|bytes| bytes == b"CORACLE    \x08").unwrap();
+        volume[entry..entry + 11].copy_from_slice(b"cidata     ");
+        assert_eq!(label(&volume).unwrap().as_deref(), Some("cidata"), "FAT{bits}");
+        volume[entry] = 0xe5;
+        assert_eq!(label(&volume).unwrap().as_deref(), Some("CORACLE"), "FAT{bits}");
+        let boot = volume.windows(11).position(|bytes| bytes == b"CORACLE    ").unwrap();
+        assert!(boot < 512);
+        volume[boot..boot + 11].copy_from_slice(b"NO NAME    ");
+        assert_eq!(label(&volume).unwrap(), None, "FAT{bits}");
+    }
+    assert!(label(&vec![0; 4096]).is_err());
 }

@@ -1,10 +1,15 @@
 //! The command line. A flag that is not honoured is refused by clap with the nearest one that is.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use coracle_cgroups::Mode;
+use coracle_configuration::{COMPONENTS, Origin};
 
 /// Coracle: Kubernetes as a whole device.
 #[derive(Debug, Parser)]
@@ -18,13 +23,82 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server of this machine
     Server(Box<Server>),
+    /// Work with machine configurations
+    #[command(subcommand)]
+    Config(Config),
     /// Print the versions of this executable and of the coracle-init that it embeds
     Version,
 }
 
-/// Flags of `coracle server`, named as k3s names them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check a machine configuration: print `FILE: ok`, or each problem with its line and end with 1
+    Check(Check),
+}
+
 #[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The document
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where the document will stand [default: nocloud for a file called user-data, else esp]
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<ConfigSource>,
+}
+
+/// Where a machine configuration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigSource {
+    /// CONFIG.YAML on the ESP of a device
+    Esp,
+    /// user-data on a NoCloud volume of a device
+    Nocloud,
+    /// A file of `coracle server --config` on a machine that is no device
+    Host,
+}
+
+impl From<ConfigSource> for Origin {
+    fn from(source: ConfigSource) -> Self {
+        match source {
+            ConfigSource::Esp => Self::Esp,
+            ConfigSource::Nocloud => Self::NoCloud,
+            ConfigSource::Host => Self::Host,
+        }
+    }
+}
+
+impl Cli {
+    /// The command line of this process. A wrong one ends it with a message.
+    pub(crate) fn read() -> Self {
+        Self::of(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// A command line, and which flags of the server were given on it.
+    pub(crate) fn of(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut Self::command()))?;
+        if let (Command::Server(server), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            let given = matches.ids().map(clap::Id::as_str);
+            let given = given.filter(|flag| matches.value_source(flag) == Some(ValueSource::CommandLine));
+            server.given = given.map(str::to_owned).collect();
+        }
+        Ok(cli)
+    }
+}
+
+/// Flags of `coracle server`, named as k3s names them.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
+    /// Machine configuration, whose keys are named like these flags; a flag that is given wins [default:
+    /// /etc/rancher/k3s/config.yaml if it is there; a device has its own sources]
+    #[arg(long, short = 'c', value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Flags that were given, by the names of their fields
+    #[arg(skip)]
+    pub(crate) given: BTreeSet<String>,
+
     /// Address that the HTTPS listener binds
     #[arg(long, default_value = "0.0.0.0", value_name = "IP")]
     pub(crate) bind_address: IpAddr,
@@ -52,7 +126,7 @@ pub(crate) struct Server {
     pub(crate) tls_san: Vec<String>,
 
     /// Components that are not wanted, by k3s' names
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ["coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"])]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = PossibleValuesParser::new(COMPONENTS))]
     pub(crate) disable: Vec<String>,
 
     /// Name of this machine's node [default: the host's name]

@@ -3,6 +3,7 @@
 mod addresses;
 mod cli;
 mod cluster;
+mod config;
 mod control_plane;
 mod embedded;
 mod fake_nodes;
@@ -20,12 +21,11 @@ mod version;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let command = cli::Cli::parse().command;
+    let command = cli::Cli::read().command;
     let outcome = match command {
-        cli::Command::Server(arguments) => server::run(&arguments),
+        cli::Command::Server(arguments) => serve(&arguments),
+        cli::Command::Config(cli::Config::Check(check)) => config::check(&check),
         cli::Command::Version => version::print(),
     };
     match outcome {
@@ -35,6 +35,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the server as this machine's configuration and the flags say.
+fn serve(arguments: &cli::Server) -> Result<(), Box<dyn std::error::Error>> {
+    let machine = config::of_machine(arguments)?;
+    for problem in &machine.loaded.problems {
+        eprintln!("coracle: {}: {}", problem.reason, problem.message);
+    }
+    server::run(&machine.arguments)
 }
 
 /// An error and its causes on one line; printed here and nowhere else.

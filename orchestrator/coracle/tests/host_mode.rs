@@ -21,12 +21,16 @@ struct Server {
 
 impl Server {
     fn start(command: &mut Command) -> Self {
+        Self::start_with(command, &[])
+    }
+
+    fn start_with(command: &mut Command, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let command =
             command.args(["server", "--disable-agent", "--bind-address", "127.0.0.1", "--https-listen-port", "0"]);
         let command = command.arg("--data-dir").arg(directory.path());
         let command = command.arg("--write-kubeconfig").arg(directory.path().join("kubeconfig"));
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines, _directory: directory }
     }
@@ -116,4 +120,45 @@ fn pid_1_hears_alive_and_then_ready() {
     drop(ours);
     let status = server.child.wait().unwrap();
     assert!(!status.success(), "a server that PID 1 has forgotten ends, so that it is started again");
+}
+
+#[test]
+fn a_configuration_is_checked_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let check = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let output = coracle().args(["config", "check"]).arg(&file).args(more).output().unwrap();
+        let out = String::from_utf8(output.stdout.clone()).unwrap().replace(file.to_str().unwrap(), "FILE");
+        (output.status.code(), out, text_of_errors(&output))
+    };
+    assert_eq!(check("node-name: porch\n", &[]), (Some(0), "FILE: ok\n".to_owned(), String::new()));
+    let (code, out, errors) = check("node-nam: porch\n\ntoken: secret\n", &[]);
+    let want = "FILE:1: node-nam: there is no such key; did you mean node-name?\n\
+                FILE:3: token: this key joins with the second node, which is not part of this version\n";
+    assert_eq!((code, out.as_str()), (Some(1), want));
+    assert!(errors.ends_with(": 2 problems\n"), "{errors}");
+    let (code, out, _) = check("node-name: porch\n", &["--source", "nocloud"]);
+    assert_eq!((code, out.as_str()), (Some(1), "FILE:1: the first line of user-data must be #coracle-config\n"));
+
+    let output = coracle().args(["server", "--config"]).arg(folder.path().join("none")).output().unwrap();
+    assert!(!output.status.success() && text_of_errors(&output).contains("none: No such file"), "{}", text(&output));
+    std::fs::write(&file, "hostname: porch\n").unwrap();
+    let output = coracle().args(["server", "--config"]).arg(&file).output().unwrap();
+    assert!(
+        text_of_errors(&output).contains("config.yaml: line 1: hostname: is for devices only"),
+        "{}",
+        text(&output)
+    );
+
+    // The port of the flag wins over that of the file, which the server would refuse to share with a stranger.
+    std::fs::write(&file, "node-name: porch\nhttps-listen-port: 1\n").unwrap();
+    let mut server = Server::start_with(&mut coracle(), &["--config", file.to_str().unwrap()]);
+    let serving = server.marker();
+    assert_ne!(serving.get("address").unwrap().parse::<SocketAddr>().unwrap().port(), 1);
+    assert!(server.terminate());
+}
+
+fn text_of_errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }

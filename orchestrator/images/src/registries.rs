@@ -11,6 +11,8 @@ use crate::reference::{DEFAULT_REGISTRY, is_host};
 const EVERY: &str = "*";
 /// Where docker.io really is.
 const DOCKER_HUB: &str = "registry-1.docker.io";
+/// What errors call the value that holds all others.
+const DOCUMENT: &str = "the document";
 /// Said wherever another key stands.
 const HONOURED: &str = "mirrors.<host>.endpoint and configs.<host>.tls.ca_file are honoured";
 
@@ -51,15 +53,37 @@ pub enum Error {
     Endpoint(String, String),
 }
 
+impl Error {
+    /// The path of the member that is wrong, names with dots between and empty for the document itself, and what is wrong
+    /// with it; nothing for a document that is no YAML.
+    #[must_use]
+    pub fn member(&self) -> Option<(&str, String)> {
+        match self {
+            Self::Yaml(_) => None,
+            Self::Type(path, kind) if path == DOCUMENT => Some(("", format!("must be {kind}"))),
+            Self::Key(path) => Some((path, format!("is not supported; {HONOURED}"))),
+            Self::Type(path, kind) => Some((path, format!("must be {kind}"))),
+            Self::Endpoint(path, text) => Some((path, format!("{text:?} is no http:// or https:// address"))),
+        }
+    }
+}
+
 impl Registries {
     /// Reads the file's content.
     ///
     /// # Errors
     /// It is no YAML, has a key that is not honoured, or a value that means nothing.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        let document = yaml::decode_any(text)?;
+        Self::read(&yaml::decode_any(text)?)
+    }
+
+    /// Reads the document as a part of another one.
+    ///
+    /// # Errors
+    /// It has a key that is not honoured, or a value that means nothing.
+    pub fn read(document: &Value) -> Result<Self, Error> {
         let mut this = Self::default();
-        for (key, value) in members(&document, "")? {
+        for (key, value) in members(document, "")? {
             match key {
                 "mirrors" => {
                     for (host, mirror) in members(value, "mirrors")? {
@@ -103,14 +127,14 @@ impl Registries {
     }
 
     /// All files of authorities.
-    pub(crate) fn authority_files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub fn authority_files(&self) -> impl Iterator<Item = &PathBuf> {
         self.authorities.values()
     }
 }
 
 /// Members of an object; an empty value is an empty object.
 fn members<'v>(value: &'v Value, path: &str) -> Result<Vec<(&'v str, &'v Value)>, Error> {
-    let path = if path.is_empty() { "the document" } else { path };
+    let path = if path.is_empty() { DOCUMENT } else { path };
     match value {
         Value::Null => Ok(Vec::new()),
         value => value
@@ -234,5 +258,9 @@ mod tests {
             let error = Registries::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(want), "{text}: {error}");
         }
+        let error = Registries::parse(b"mirrors: {a: {endpoint: x}}").unwrap_err();
+        assert_eq!(error.member(), Some(("mirrors.a.endpoint", "must be a list of texts".to_owned())));
+        let error = Registries::parse(b"text").unwrap_err();
+        assert_eq!(error.member(), Some(("", "must be an object".to_owned())));
     }
 }

@@ -79,21 +79,35 @@ impl ReadAt for Disk {
 
 /// Kernel names of the disks that are there now, in order.
 pub(crate) fn names() -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir("/sys/block")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| may_hold_slots(name))
-        .collect();
+    let mut names = block_devices("/sys/block");
+    names.retain(|name| may_hold_slots(name));
+    names
+}
+
+/// Kernel names of the disks and partitions that may be volumes for this machine, in order: all block devices but those
+/// that only show others again, and floppy drives, which take seconds to say that they are empty.
+pub(crate) fn volumes() -> Vec<String> {
+    const IGNORED_VOLUMES: [&str; 6] = ["loop", "ram", "zram", "dm-", "fd", "md"];
+    let mut names = block_devices("/sys/class/block");
+    names.retain(|name| !is_numbered(name, &IGNORED_VOLUMES) && !name.contains("boot") && !name.contains("rpmb"));
+    names
+}
+
+fn block_devices(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
 
-fn may_hold_slots(name: &str) -> bool {
-    let numbered =
+fn is_numbered(name: &str, prefixes: &[&str]) -> bool {
+    let fits =
         |prefix: &&str| name.strip_prefix(*prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    !IGNORED.iter().any(numbered) && !name.contains("boot") && !name.contains("rpmb")
+    prefixes.iter().any(fits)
+}
+
+fn may_hold_slots(name: &str) -> bool {
+    !is_numbered(name, &IGNORED) && !name.contains("boot") && !name.contains("rpmb")
 }
 
 #[cfg(test)]

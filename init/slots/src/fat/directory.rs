@@ -72,6 +72,23 @@ impl Scan {
     }
 }
 
+/// The volume's label, if it is in this sector of the root directory, and whether the directory ends here.
+pub(super) fn label(sector: &[u8]) -> (Option<[u8; 11]>, bool) {
+    let (entries, _) = sector.as_chunks::<ENTRY_BYTES>();
+    for entry in entries {
+        let [first, ..] = *entry;
+        let [.., attributes] = array::<12>(entry, 0).unwrap_or_default();
+        let is_label = attributes & 0x3f != attribute::LONG_NAME && attributes & attribute::VOLUME != 0;
+        match first {
+            END => return (None, true),
+            DELETED => {}
+            _ if is_label => return (array(entry, 0), false),
+            _ => {}
+        }
+    }
+    (None, false)
+}
+
 impl LongName {
     /// The name with one more part, or `None` when the parts do not belong together.
     fn part(before: Option<Self>, entry: &[u8; ENTRY_BYTES]) -> Option<Self> {

@@ -33,7 +33,7 @@ pub struct File {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The volume could not be read.
-    #[error("read of the FAT volume at byte {offset} failed")]
+    #[error("read of the volume at byte {offset} failed")]
     Read {
         /// Where.
         offset: u64,
@@ -41,11 +41,55 @@ pub enum Error {
         source: io::Error,
     },
     /// The volume or a directory contradicts itself.
-    #[error("damaged FAT volume: {0}")]
+    #[error("damaged volume: {0}")]
     Damaged(&'static str),
+    /// The file is longer than its reader takes.
+    #[error("the file of {size} bytes is longer than {most}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        most: u64,
+    },
     /// A part of the path is not there, or is no directory.
-    #[error("{0} is not on the FAT volume")]
+    #[error("{0} is not on the volume")]
     NotFound(String),
+}
+
+impl File {
+    /// Reads the file from the volume that it was found on, at most `most` bytes.
+    ///
+    /// # Errors
+    /// It is larger, or the volume cannot be read.
+    pub fn read(&self, volume: &impl ReadAt, most: u64) -> Result<Vec<u8>, Error> {
+        let too_large = Error::TooLarge { size: self.size, most };
+        let Some(size) = usize::try_from(self.size).ok().filter(|_| self.size <= most) else { return Err(too_large) };
+        let mut bytes = vec![0; size];
+        let mut rest = bytes.as_mut_slice();
+        for Extent { offset, length } in &self.extents {
+            let end = usize::try_from(*length).unwrap_or(usize::MAX);
+            let (part, after) =
+                rest.split_at_mut_checked(end).ok_or(Error::Damaged("a file is longer than it says"))?;
+            volume.read_at(*offset, part).map_err(|source| Error::Read { offset: *offset, source })?;
+            rest = after;
+        }
+        Ok(bytes)
+    }
+}
+
+/// The label of the volume, if it has one: that of the root directory, else that of the boot sector.
+///
+/// # Errors
+/// This is no FAT volume, or it cannot be read.
+pub fn label(volume: &impl ReadAt) -> Result<Option<String>, Error> {
+    let volume = Volume::open(volume)?;
+    let (mut found, mut at_end) = (None, false);
+    volume.for_each_sector(volume.root(), |sector| {
+        (found, at_end) = directory::label(sector);
+        found.is_none() && !at_end
+    })?;
+    let label = found.or_else(|| volume.boot_label());
+    Ok(label.map(|label| String::from_utf8_lossy(&label).trim_end().to_owned()).filter(|label| !label.is_empty()))
 }
 
 /// Finds the file of an absolute path. Upper and lower case are the same; long names are understood.

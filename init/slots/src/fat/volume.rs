@@ -40,6 +40,7 @@ pub(super) struct Volume<'a, R> {
     root_cluster: u32,
     data_start: u64,
     clusters: u32,
+    boot_label: Option<[u8; 11]>,
 }
 
 impl<'a, R: ReadAt> Volume<'a, R> {
@@ -86,7 +87,13 @@ impl<'a, R: ReadAt> Volume<'a, R> {
             root_cluster,
             data_start,
             clusters,
+            boot_label: boot_label(boot, kind),
         })
+    }
+
+    /// The label in the boot sector.
+    pub(super) fn boot_label(&self) -> Option<[u8; 11]> {
+        self.boot_label
     }
 
     /// The root directory.
@@ -175,6 +182,13 @@ impl<'a, R: ReadAt> Volume<'a, R> {
         let index = u64::from(cluster.saturating_sub(2));
         self.data_start.saturating_add(index.saturating_mul(self.cluster_sectors))
     }
+}
+
+/// The label stands behind a signature, which old volumes lack.
+fn boot_label(boot: &[u8], kind: Kind) -> Option<[u8; 11]> {
+    let signature = if kind == Kind::Fat32 { 66_usize } else { 38 };
+    let label = array(boot, signature.saturating_add(5))?;
+    (array(boot, signature) == Some([0x29]) && label != *b"NO NAME    ").then_some(label)
 }
 
 fn read(device: &impl ReadAt, offset: u64, buf: &mut [u8]) -> Result<(), Error> {

@@ -5,9 +5,11 @@
 //! scalar was quoted; serde-saphyr itself resolves plain scalars by YAML 1.2 before its callers see them.
 
 mod encode;
+mod place;
 mod scalar;
 
 pub use encode::encode_any;
+pub use place::{Located, Place};
 
 use crate::json::{self, Decoded, FieldValidation};
 use crate::schema::Type;
@@ -60,12 +62,38 @@ pub fn decode_any_reporting(text: &[u8], validation: FieldValidation) -> Result<
     Ok(Decoded { value, findings: finding_of(&repeated).filter(|_| wanted).into_iter().collect() })
 }
 
-/// All repeated keys in the one text that the Go parser makes of them.
-fn finding_of(repeated: &[String]) -> Option<String> {
-    (!repeated.is_empty()).then(|| format!("yaml: unmarshal errors:\n  {}", repeated.join("\n  ")))
+/// Decodes a YAML document that a person wrote for this system, more strictly than the API does: it must be the only
+/// one, and names must be texts (an unquoted `no` is a boolean). Says where everything stands.
+pub fn decode_any_located(text: &[u8]) -> Result<Located, Error> {
+    let mut reader = reader(text)?;
+    reader.places = Some(Vec::new());
+    let (value, line) = match reader.document()? {
+        Some((event, span)) => (reader.node(event, &span, 0)?, span.start.line()),
+        None => (Value::Null, 1),
+    };
+    let place = reader.places.as_mut().and_then(Vec::pop).unwrap_or_else(|| Place::at(line));
+    match reader.document()? {
+        Some((_, span)) => Err(syntax(&span, "there is a second document")),
+        None => Ok(Located { value, place, repeated: reader.repeated }),
+    }
 }
 
-fn read(text: &[u8]) -> Result<(Value, Vec<String>), Error> {
+/// All repeated keys in the one text that the Go parser makes of them.
+fn finding_of(repeated: &[(usize, String)]) -> Option<String> {
+    let lines = repeated.iter().map(|(line, key)| format!("  line {line}: key {key:?} already set in map"));
+    (!repeated.is_empty()).then(|| format!("yaml: unmarshal errors:\n{}", lines.collect::<Vec<_>>().join("\n")))
+}
+
+fn read(text: &[u8]) -> Result<(Value, Vec<(usize, String)>), Error> {
+    let mut reader = reader(text)?;
+    // Only the first document counts; an empty stream is null.
+    match reader.document()? {
+        Some((event, span)) => Ok((reader.node(event, &span, 0)?, reader.repeated)),
+        None => Ok((Value::Null, Vec::new())),
+    }
+}
+
+fn reader(text: &[u8]) -> Result<Reader<impl Iterator<Item = Next<'_>>>, Error> {
     if text.len() > MAX_BYTES {
         return Err(Error::TooLarge(text.len()));
     }
@@ -73,33 +101,29 @@ fn read(text: &[u8]) -> Result<(Value, Vec<String>), Error> {
         .map_err(|_| Error::Syntax { line: 1, problem: "invalid leading UTF-8 octet".to_owned() })?;
     // As libyaml, and so Go, read the end of the text.
     let options = options! { emit_comments: false, block_scalar_eof_without_line_feed: true };
-    let mut reader = Reader {
+    Ok(Reader {
         events: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
         repeated: Vec::new(),
         budget: text.len().saturating_mul(VALUES_PER_BYTE).saturating_add(64),
-    };
-    loop {
-        match reader.next()? {
-            Some((Event::StreamStart | Event::DocumentStart(..), _)) => {}
-            // Only the first document counts; an empty stream is null.
-            Some((Event::StreamEnd | Event::DocumentEnd, _)) | None => return Ok((Value::Null, Vec::new())),
-            Some((event, span)) => {
-                let value = reader.node(event, &span, 0)?;
-                return Ok((value, reader.repeated));
-            }
-        }
-    }
+        places: None,
+    })
 }
+
+/// What the parser finds next.
+type Next<'t> = Result<(Event<'t>, Span), ScanError>;
 
 struct Reader<I> {
     events: I,
     /// Anchored values and how many values each holds.
     anchors: HashMap<usize, (Value, usize)>,
-    /// `line N: key "x" already set in map`.
-    repeated: Vec<String>,
+    /// Names that an object has twice, with the line of the later one.
+    repeated: Vec<(usize, String)>,
     /// Values that may still be made.
     budget: usize,
+    /// Places of the values that are being read, the innermost last, if somebody wants to know. A value that was read
+    /// leaves its own for the one that holds it.
+    places: Option<Vec<Place>>,
 }
 
 fn syntax(span: &Span, problem: impl Into<String>) -> Error {
@@ -108,7 +132,7 @@ fn syntax(span: &Span, problem: impl Into<String>) -> Error {
 
 impl<'t, I> Reader<I>
 where
-    I: Iterator<Item = Result<(Event<'t>, Span), ScanError>>,
+    I: Iterator<Item = Next<'t>>,
 {
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Error> {
         match self.events.next() {
@@ -116,6 +140,28 @@ where
             Some(Ok(found)) => Ok(Some(found)),
             Some(Err(error)) => Err(Error::Syntax { line: error.marker().line(), problem: error.info() }),
         }
+    }
+
+    /// Skips to what the next document holds; nothing when there is none or it is empty.
+    fn document(&mut self) -> Result<Option<(Event<'t>, Span)>, Error> {
+        loop {
+            match self.next()? {
+                Some((Event::StreamStart | Event::DocumentStart(..), _)) => {}
+                Some((Event::DocumentEnd, _)) if self.places.is_some() => {}
+                Some((Event::StreamEnd | Event::DocumentEnd, _)) | None => return Ok(None),
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// Takes the place of the value that was read last.
+    fn place_of_last(&mut self) -> Option<Place> {
+        self.places.as_mut().and_then(Vec::pop)
+    }
+
+    /// The place of the value that is being read.
+    fn place(&mut self) -> Option<&mut Place> {
+        self.places.as_mut().and_then(|places| places.last_mut())
     }
 
     /// The next event of a collection, which cannot end with the text.
@@ -139,6 +185,9 @@ where
         }
         let before = self.budget;
         self.spend(1, span)?;
+        if let Some(places) = &mut self.places {
+            places.push(Place::at(span.start.line()));
+        }
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.as_deref().map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
@@ -166,7 +215,14 @@ where
         loop {
             match self.inside(span)? {
                 (Event::SequenceEnd, _) => return Ok(Value::List(items)),
-                (event, span) => items.push(self.node(event, &span, depth + 1)?),
+                (event, span) => {
+                    items.push(self.node(event, &span, depth + 1)?);
+                    if let Some(item) = self.place_of_last()
+                        && let Some(place) = self.place()
+                    {
+                        place.hold_item(item);
+                    }
+                }
             }
         }
     }
@@ -181,15 +237,26 @@ where
             };
             let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, &key_span, depth + 1)?;
+            self.place_of_last();
             let (event, value_span) = self.inside(span)?;
             let value = self.node(event, &value_span, depth + 1)?;
+            let member = self.place_of_last();
             if is_merge {
                 merge_sources(value, &mut merged).map_err(|problem| syntax(&value_span, problem))?;
                 continue;
             }
+            if self.places.is_some() && key.as_str().is_none() {
+                return Err(syntax(&key_span, "a name is no text; put it in quotes"));
+            }
             let key = key_text(&key).map_err(|problem| syntax(&key_span, problem))?;
+            let line = key_span.start.line();
             if members.contains_key(key.as_str()) {
-                self.repeated.push(format!("line {}: key {key:?} already set in map", key_span.start.line()));
+                self.repeated.push((line, key.clone()));
+            }
+            if let Some(member) = member
+                && let Some(place) = self.place()
+            {
+                place.hold_member(&key, line, member);
             }
             members.insert(Key::Owned(key), value);
         }
@@ -230,7 +297,7 @@ fn key_text(key: &Value) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode_any, read};
+    use super::{decode_any, decode_any_located, finding_of, read};
     use crate::json;
 
     fn as_json(text: &str) -> String {
@@ -260,7 +327,42 @@ mod tests {
     #[test]
     fn repeated_keys_are_named_with_their_line() {
         let (_, repeated) = read(b"a: 1\nb: 2\na: 3\n").unwrap();
-        assert_eq!(repeated, [r#"line 3: key "a" already set in map"#]);
+        assert_eq!(repeated, [(3, "a".to_owned())]);
+        let finding = finding_of(&repeated).unwrap();
+        assert_eq!(finding, "yaml: unmarshal errors:\n  line 3: key \"a\" already set in map");
+    }
+
+    #[test]
+    fn places_are_those_of_names_and_items() {
+        let text = "# c\na: 1\nb:\n  c.d:\n    - x\n    - w: |\n        t\n      z: &z\n        q: 1\n  e: *z\nb: 2\n";
+        let located = decode_any_located(text.as_bytes()).unwrap();
+        assert_eq!(located.repeated, [(11, "b".to_owned())]);
+        let place = decode_any_located(text.trim_end_matches("b: 2\n").as_bytes()).unwrap().place;
+        assert_eq!(place.member("a").line(), 2);
+        let b = place.member("b");
+        assert_eq!((b.line(), b.member("c.d").item(0).line(), b.member("c.d").item(1).line()), (3, 5, 6));
+        assert_eq!(b.member("c.d").item(1).member("z").member("q").line(), 9);
+        assert_eq!(b.member("e").member("q").line(), 10, "an alias stands where it is used");
+        assert_eq!((place.path("b.c.d").line(), place.path("b.e.q.r").line(), place.path("x").line()), (4, 10, 2));
+    }
+
+    #[test]
+    fn strict_documents_have_one_part_and_texts_as_names() {
+        for (text, want) in [
+            ("a: 1\n---\nb: 2\n", Err("line 3: there is a second document")),
+            ("no: 1\n", Err("line 1: a name is no text; put it in quotes")),
+            ("a:\n  1: x\n", Err("line 2: a name is no text; put it in quotes")),
+            ("a: 1\n...\n", Ok(())),
+            ("---\na: 1\n", Ok(())),
+            ("", Ok(())),
+            ("# only a comment\n", Ok(())),
+        ] {
+            let found = decode_any_located(text.as_bytes()).map(|_| ()).map_err(|error| error.to_string());
+            match want {
+                Ok(()) => assert_eq!(found, Ok(()), "{text}"),
+                Err(want) => assert!(found.as_ref().is_err_and(|found| found.contains(want)), "{text}: {found:?}"),
+            }
+        }
     }
 
     #[test]
