@@ -11,6 +11,7 @@ pub mod bootstrap;
 mod custom;
 mod definitions;
 mod facts;
+pub mod first_contact;
 pub mod front;
 pub mod health;
 pub mod http;

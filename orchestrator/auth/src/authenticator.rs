@@ -34,12 +34,12 @@ pub enum Unauthenticated {
 }
 
 impl Authenticator {
-    /// An authenticator for certificates of the client authority, for `tokens` and for bootstrap tokens.
+    /// An authenticator for certificates of the client authorities, for `tokens` and for bootstrap tokens.
     ///
     /// # Errors
-    /// The client authority's certificate is not one that chains can end in.
+    /// The certificate of a client authority is not one that chains can end in.
     pub fn new(authorities: &Authorities, tokens: Tokens, objects: Arc<dyn Objects>) -> Result<Self, tls::Error> {
-        Ok(Self { chains: tls::chain_verifier(&authorities.client)?, tokens, objects })
+        Ok(Self { chains: tls::chain_verifier(authorities)?, tokens, objects })
     }
 
     /// Who presents these credentials at `now` (seconds since the epoch).

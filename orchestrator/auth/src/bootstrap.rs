@@ -3,7 +3,7 @@
 //! Source: kubernetes v1.37.2, plugin/pkg/auth/authenticator/token/bootstrap; cluster-bootstrap v0.37.2.
 //!
 //! A token stays valid until its Secret expires or goes. Whoever makes it good for one certificate only finds the
-//! Secret of an identity with [`token_id`] and [`secret_name`] and deletes it.
+//! Secret of an identity with [`token_id`] and [`secret_name`] and marks it.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,10 @@ pub const BOOTSTRAPPERS: &str = "system:bootstrappers";
 /// Namespace of the Secrets.
 pub const NAMESPACE: &str = "kube-system";
 
+/// Type of the Secrets.
+pub const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
+
 const USER_PREFIX: &str = "system:bootstrap:";
-const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
 const ID_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 16;
 
@@ -52,7 +54,9 @@ pub fn secret_name(id: &str) -> String {
     format!("bootstrap-token-{id}")
 }
 
-fn split(token: &str) -> Option<(&str, &str)> {
+/// Id and secret of a token that is written as `[a-z0-9]{6}.[a-z0-9]{16}`.
+#[must_use]
+pub fn split(token: &str) -> Option<(&str, &str)> {
     let (id, secret) = token.split_once('.')?;
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     (id.len() == ID_LENGTH && secret.len() == SECRET_LENGTH && plain(id) && plain(secret)).then_some((id, secret))

@@ -22,14 +22,17 @@ pub(crate) struct Subject {
 
 /// Checks that a certificate is an authority for the key given as DER of its SubjectPublicKeyInfo.
 pub(crate) fn check_authority(certificate: &CertificateDer<'_>, public_key: &[u8]) -> Result<(), String> {
+    check_is_authority(certificate)?;
     let parsed = parse(certificate)?;
-    if !parsed.is_ca() {
-        return Err("is no certificate authority".into());
-    }
     if parsed.public_key().raw != public_key {
         return Err("does not belong to the private key beside it".into());
     }
     Ok(())
+}
+
+/// Checks that a certificate is an authority.
+pub(crate) fn check_is_authority(certificate: &CertificateDer<'_>) -> Result<(), String> {
+    if parse(certificate)?.is_ca() { Ok(()) } else { Err("is no certificate authority".into()) }
 }
 
 /// Reads the subject of a client certificate.

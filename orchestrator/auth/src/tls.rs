@@ -17,7 +17,7 @@ use rustls::{
     DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use crate::pki::Authority;
+use crate::pki::Authorities;
 pub use serving::Serving;
 
 /// TLS cannot be set up.
@@ -26,8 +26,8 @@ pub enum Error {
     /// rustls refuses a certificate or key.
     #[error("cannot set up TLS")]
     Tls(#[from] TlsError),
-    /// The client authority cannot end a chain.
-    #[error("cannot use the client authority")]
+    /// The client authorities cannot end a chain.
+    #[error("cannot use the client authorities")]
     Authority(#[from] VerifierBuilderError),
 }
 
@@ -35,12 +35,13 @@ pub enum Error {
 #[derive(Debug)]
 struct Possession(Arc<dyn ClientCertVerifier>);
 
-/// The settings of a port that serves `serving` and asks for certificates of `client_authority`.
+/// The settings of a port that serves `serving` and asks for certificates of the client authorities, whose names it
+/// sends along: clients with several certificates choose by them.
 ///
 /// # Errors
 /// rustls refuses a certificate or key.
-pub fn server_config(serving: Arc<Serving>, client_authority: &Authority) -> Result<ServerConfig, Error> {
-    let verifier = Arc::new(Possession(chain_verifier(client_authority)?));
+pub fn server_config(serving: Arc<Serving>, authorities: &Authorities) -> Result<ServerConfig, Error> {
+    let verifier = Arc::new(Possession(chain_verifier(authorities)?));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
@@ -49,10 +50,12 @@ pub fn server_config(serving: Arc<Serving>, client_authority: &Authority) -> Res
     Ok(config)
 }
 
-/// Verifies chains that end in `authority`.
-pub(crate) fn chain_verifier(authority: &Authority) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+/// Verifies chains that end in one of the client authorities.
+pub(crate) fn chain_verifier(authorities: &Authorities) -> Result<Arc<dyn ClientCertVerifier>, Error> {
     let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone())?;
+    for certificate in authorities.client_roots() {
+        roots.add(certificate.clone())?;
+    }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     Ok(builder.allow_unauthenticated().build()?)
 }

@@ -7,6 +7,7 @@
 //! This crate must never depend on the store, the API server or a network crate.
 
 pub mod event;
+pub mod first_contact;
 pub mod memory;
 pub mod object;
 pub mod recorder;

@@ -11,6 +11,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use coracle_cgroups::Mode;
 use coracle_configuration::{COMPONENTS, Origin};
 
+use crate::kubeconfig;
+
 /// Coracle: Kubernetes as a whole device.
 #[derive(Debug, Parser)]
 #[command(name = "coracle", version, disable_help_subcommand = true)]
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     /// Work with machine configurations
     #[command(subcommand)]
     Config(Config),
+    /// Get an administrator's certificate from a device with its bootstrap token, and write a kubeconfig
+    Kubeconfig(kubeconfig::Kubeconfig),
     /// Print the versions of this executable and of the coracle-init that it embeds
     Version,
 }

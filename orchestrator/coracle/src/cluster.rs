@@ -11,7 +11,7 @@ use coracle_apiserver::audit::LogAudit;
 use coracle_apiserver::tokens::Tokens;
 use coracle_apiserver::{StoredObjects, Terms, bootstrap};
 use coracle_auth::Authenticator;
-use coracle_auth::pki::Authorities;
+use coracle_auth::pki::{Authorities, Bundle};
 use coracle_auth::token::{self, ISSUER};
 use coracle_contract::paths;
 use coracle_store::{LocalStore, Options, Store};
@@ -42,20 +42,29 @@ impl Cluster {
     ///
     /// # Errors
     /// Something is there and cannot be used.
-    pub(crate) async fn open(arguments: &cli::Server, networks: Networks) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn open(
+        arguments: &cli::Server,
+        client_ca: Option<&str>,
+        networks: Networks,
+    ) -> Result<Self, Box<dyn Error>> {
         let port = match arguments.https_listen_port {
             // The port that the kernel will choose is nobody's to rely on.
             0 => DEFAULT_PORT,
             port => port,
         };
-        match Self::open_at(Places::of(arguments), networks.clone(), Options::default(), port).await {
+        match Self::open_at(Places::of(arguments), client_ca, networks.clone(), Options::default(), port).await {
             Err(error) if is_full(&*error) && Path::new(paths::BOOT_FACTS).exists() => {
                 tracing::error!(%error, "STATE has no room for the cluster; it is served from memory and takes no writes");
                 let options =
                     Options { segment_bytes: VOLATILE_BYTES, reserve_bytes: VOLATILE_BYTES, ..Options::default() };
-                let cluster =
-                    Self::open_at(Places::below(&Path::new(paths::RUN).join("cluster")), networks, options, port)
-                        .await?;
+                let cluster = Self::open_at(
+                    Places::below(&Path::new(paths::RUN).join("cluster")),
+                    client_ca,
+                    networks,
+                    options,
+                    port,
+                )
+                .await?;
                 cluster.api.refuse_writes(format!("STATE is full, nothing would be kept: {error}"));
                 Ok(cluster)
             }
@@ -65,12 +74,20 @@ impl Cluster {
 
     async fn open_at(
         places: Result<Places, crate::places::Error>,
+        client_ca: Option<&str>,
         networks: Networks,
         options: Options,
         port: u16,
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
-        let authorities = Authorities::open(&places.data)?;
+        let mut authorities = Authorities::open(&places.data)?;
+        if let Some(pem) = client_ca {
+            match Bundle::parse(pem) {
+                Ok(bundle) => authorities.trust_clients(bundle),
+                // Who has a certificate of the device's own authority can still put it right.
+                Err(error) => tracing::error!(%error, "client-ca is not used"),
+            }
+        }
         let store: Arc<dyn Store> =
             Arc::new(LocalStore::open(&places.store, Options { indexer: Arc::new(Terms), ..options })?);
         let issuer = || token::Tokens::new(Arc::clone(&authorities.service_keys), ISSUER, &[ISSUER]);

@@ -12,7 +12,7 @@ use coracle_client::event::Event;
 use coracle_client::recorder::{Recorder, Style};
 use coracle_controllers::bootstrap_signer::{BootstrapSigner, ClusterInfo, TokenCleaner};
 use coracle_controllers::certificates::{
-    CertificateApprover, CertificateCleaner, CertificateSigner, Sign, Signers, by_group,
+    CertificateApprover, CertificateCleaner, CertificateSigner, FirstContactApprover, Sign, Signers, by_group,
 };
 use coracle_controllers::controller::Controller;
 use coracle_controllers::deployment::Deployments;
@@ -42,8 +42,8 @@ const INSTANCE: &str = "default-scheduler-coracle";
 /// Loops that run as long as the server; each ends only with the reason for which the process should start over.
 pub(crate) type Tasks = JoinSet<Result<(), String>>;
 
-/// Makes a controller of what the API's address and authority are.
-type Published = fn(SocketAddr, &str) -> Arc<dyn Controller>;
+/// Makes a controller of the address that others reach the API at, the one that this machine does, and the authority.
+type Published = fn(Option<SocketAddr>, SocketAddr, &str) -> Option<Arc<dyn Controller>>;
 
 /// A controller and who it is.
 type Row = (Arc<dyn Controller>, Identity);
@@ -65,7 +65,9 @@ impl Sign for Signing {
     }
 }
 
-/// Starts what the flags leave on. Others reach the API on `port` of the primary address, if there is one.
+/// Starts what the flags leave on. Others reach the API on `port` of the primary address. Until there is one no
+/// Endpoints point there, and `cluster-info`, which first contact needs in any case, names `own`, where this machine
+/// reaches it.
 ///
 /// # Errors
 /// A flag holds what cannot be used.
@@ -75,12 +77,12 @@ pub(crate) fn start(
     authorities: &Arc<Authorities>,
     arguments: &cli::Server,
     addresses: &Changing,
-    port: u16,
+    own: SocketAddr,
 ) -> Result<(), String> {
     let mut rows = Vec::new();
     if !arguments.disable_controller_manager {
         rows.extend(controllers(authorities, arguments)?);
-        publish(tasks, api, authorities.server.pem(), addresses, port);
+        publish(tasks, api, authorities.server.pem(), addresses, own, arguments.bind_address.is_loopback());
     }
     if !arguments.disable_scheduler {
         rows.push((Arc::new(Scheduler) as Arc<dyn Controller>, Identity::component("system:kube-scheduler")));
@@ -147,29 +149,36 @@ fn controllers(authorities: &Arc<Authorities>, arguments: &cli::Server) -> Resul
     add("bootstrap-signer", Arc::new(BootstrapSigner));
     add("token-cleaner", Arc::new(TokenCleaner));
     add("certificate-controller", Arc::new(CertificateApprover::new(by_group)));
+    add("first-contact-approver", Arc::new(FirstContactApprover));
     add("certificate-controller", Arc::new(CertificateSigner::new(signers)));
     add("certificate-controller", Arc::new(CertificateCleaner));
     Ok(rows)
 }
 
 /// Keeps what says where the API is, for whatever address that is now.
-fn publish(tasks: &mut Tasks, api: &Api, authority: &str, addresses: &Changing, port: u16) {
+fn publish(tasks: &mut Tasks, api: &Api, authority: &str, addresses: &Changing, own: SocketAddr, is_local: bool) {
     let authority = authority.to_owned();
     let rows: [Published; 2] = [
-        |address, _| Arc::new(KubernetesEndpoints::new(address.ip(), address.port())),
-        |address, authority| Arc::new(ClusterInfo::new(&format!("https://{address}"), authority)),
+        |advertised, _, _| {
+            let address = advertised?;
+            Some(Arc::new(KubernetesEndpoints::new(address.ip(), address.port())))
+        },
+        |advertised, own, authority| {
+            Some(Arc::new(ClusterInfo::new(&format!("https://{}", advertised.unwrap_or(own)), authority)))
+        },
     ];
-    for make in rows {
+    // A server that only this machine reaches has no `cluster-info`, since nobody joins it.
+    for make in rows.into_iter().take(if is_local { 1 } else { 2 }) {
         let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::apiserver()));
         let tell = recorder(tasks, &client, "apiserver");
         let (mut addresses, authority) = (addresses.clone(), authority.clone());
         tasks.spawn(async move {
             loop {
-                let address = addresses.borrow_and_update().advertised(port);
+                let advertised = addresses.borrow_and_update().advertised(own.port());
+                let controller = make(advertised, own, &authority);
                 let run = async {
-                    match address {
-                        Some(address) => {
-                            let controller = make(address, &authority);
+                    match controller {
+                        Some(controller) => {
                             Runner { client: Arc::clone(&client), controller, tell: Arc::clone(&tell) }.run().await
                         }
                         None => std::future::pending().await,

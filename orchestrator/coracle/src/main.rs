@@ -4,10 +4,14 @@ mod addresses;
 mod cli;
 mod cluster;
 mod config;
+mod connection;
 mod control_plane;
+mod device;
 mod embedded;
 mod fake_nodes;
+mod files;
 mod heartbeat;
+mod kubeconfig;
 mod node;
 mod places;
 mod process;
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         cli::Command::Server(arguments) => serve(&arguments),
         cli::Command::Config(cli::Config::Check(check)) => config::check(&check),
+        cli::Command::Kubeconfig(arguments) => kubeconfig::run(&arguments),
         cli::Command::Version => version::print(),
     };
     match outcome {
@@ -43,7 +48,7 @@ fn serve(arguments: &cli::Server) -> Result<(), Box<dyn std::error::Error>> {
     for problem in &machine.loaded.problems {
         eprintln!("coracle: {}: {}", problem.reason, problem.message);
     }
-    server::run(&machine.arguments)
+    server::run(&machine)
 }
 
 /// An error and its causes on one line; printed here and nowhere else.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use coracle_apiserver::allocate::Networks;
+use coracle_apiserver::first_contact::ensure_token;
 use coracle_apiserver::front::Front;
 use coracle_apiserver::health::Checks;
 use coracle_apiserver::server::Server;
@@ -19,23 +20,26 @@ use tokio::task::JoinError;
 
 use crate::addresses::{Changing, of_host};
 use crate::cluster::Cluster;
+use crate::config::Machine;
 use crate::control_plane::{self, Tasks};
 use crate::heartbeat::Heartbeat;
 use crate::places::Places;
 use crate::shutdown::Shutdown;
-use crate::{cli, fake_nodes, node, self_check, serving, uplink};
+use crate::{device, fake_nodes, node, self_check, serving, uplink};
 
 /// Worker threads of the runtime. Two keep one slow request from delaying the heartbeat on the smallest boards.
 const WORKERS: usize = 2;
 
 /// Runs the server of this machine until SIGTERM or SIGINT.
-pub(crate) fn run(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(machine: &Machine) -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    runtime.block_on(serve(arguments))
+    runtime.block_on(serve(machine))
 }
 
-async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
+async fn serve(machine: &Machine) -> Result<(), Box<dyn Error>> {
+    let Machine { arguments, loaded } = machine;
+    let configuration = &loaded.configuration;
     let mut shutdown = Shutdown::register()?;
     let heartbeat = Heartbeat::from_environment()?;
 
@@ -45,16 +49,20 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     }
     let networks = Networks::parse(&arguments.service_cidr)?;
     let api_address = networks.api_address();
-    let Cluster { places, authorities, api, tokens } = Cluster::open(arguments, networks).await?;
+    let Cluster { places, authorities, api, tokens } =
+        Cluster::open(arguments, configuration.client_ca.as_deref(), networks).await?;
+    if places.is_device {
+        device::apply(configuration);
+    }
 
     let mut checks = Checks::default();
     checks.add("ping", true);
     let watched = api.clone();
     let front = Front::new(api, checks, tokens);
     let mut tasks = Tasks::new();
-    let addresses = addresses(&mut tasks, arguments, &places);
+    let addresses = addresses(&mut tasks, machine, &places);
     let serving = serving::follow(&mut tasks, &authorities, api_address, &arguments.tls_san, addresses.clone())?;
-    let tls = tls::server_config(serving, &authorities.client)?;
+    let tls = tls::server_config(serving, &authorities)?;
     let authority = authorities.server.certificate().clone();
     let address = SocketAddr::new(arguments.bind_address, arguments.https_listen_port);
     let server = Server::bind(address, tls, front).await?;
@@ -66,14 +74,21 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
     }
     say(&Marker::new("serving").with("address", address));
 
-    control_plane::start(&mut tasks, &watched, &authorities, arguments, &addresses, address.port())?;
+    control_plane::start(&mut tasks, &watched, &authorities, arguments, &addresses, reachable(address))?;
 
+    if let Some(token) = &configuration.bootstrap_token {
+        let issued = ensure_token(&watched, &format!("{}.{}", token.id, token.secret)).await;
+        match issued {
+            Ok(issued) => tracing::info!(id = token.id, ?issued, "first contact"),
+            Err(error) => tracing::error!(%error, "nobody can make first contact"),
+        }
+    }
     fake_nodes::start(&mut tasks, &watched, &arguments.fake_node);
     match node::refused(arguments) {
         Some(reason) => tracing::info!(reason, "no node runs on this machine"),
         None => {
             // Without its node the API still serves: that is how somebody finds out why.
-            if let Err(error) = node::start(&mut tasks, &watched, arguments, &places.data, addresses).await {
+            if let Err(error) = node::start(&mut tasks, &watched, machine, &places, addresses).await {
                 tracing::error!(%error, "no node runs on this machine");
             }
         }
@@ -98,9 +113,10 @@ async fn serve(arguments: &cli::Server) -> Result<(), Box<dyn Error>> {
 }
 
 /// The addresses of this machine: of its uplink on a device, elsewhere as they are now.
-fn addresses(tasks: &mut Tasks, arguments: &cli::Server, places: &Places) -> Changing {
+fn addresses(tasks: &mut Tasks, Machine { arguments, loaded }: &Machine, places: &Places) -> Changing {
     if places.is_device {
-        match uplink::start(tasks, uplink::automatic(), &places.data, arguments.bind_address) {
+        let settings = uplink::settings(&loaded.configuration);
+        match uplink::start(tasks, settings, &places.data, arguments.bind_address) {
             Ok(changing) => return changing,
             // Somebody at the console can still find out why.
             Err(error) => tracing::error!(%error, "the device has no uplink"),

@@ -1,10 +1,10 @@
 //! The uplink of a device. On any other machine the network belongs to somebody else.
 
 use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use coracle_configuration::MachineConfiguration;
 use coracle_contract::marker::Marker;
 use coracle_contract::paths;
 use netstack::uplink::{Uplink, UplinkSettings, UplinkState};
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::addresses::{Addresses, Changing, bound_to, change};
 use crate::control_plane::Tasks;
+use crate::files::replace;
 use crate::server::say;
 
 /// What servers are told this machine is called is made of this and its id, and tells nothing of the id.
@@ -69,15 +70,13 @@ pub(crate) fn start(
     Ok(changing)
 }
 
-/// Settings of a device that was told nothing: DHCP on every wired interface.
-pub(crate) fn automatic() -> UplinkSettings {
+/// The settings that a configuration gives this device. One that was told nothing uses DHCP on every wired interface.
+pub(crate) fn settings(configuration: &MachineConfiguration) -> UplinkSettings {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    UplinkSettings {
-        machine: identity(id.trim()),
-        hostname: Some(hostname).filter(|name| !name.is_empty()),
-        ..UplinkSettings::default()
-    }
+    let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut settings = configuration.uplink(identity(id.trim()));
+    settings.hostname = settings.hostname.or_else(|| Some(name()).filter(|name| !name.is_empty()));
+    settings
 }
 
 fn identity(machine_id: &str) -> [u8; 16] {
@@ -115,13 +114,6 @@ fn tell(state: &UplinkState, addresses: &Addresses) {
         let primary = nic.addresses.iter().any(|held| Some(held.address()) == addresses.primary);
         say(&Marker::new("uplink").with("nic", &nic.name).with("addresses", held.join(",")).with("primary", primary));
     }
-}
-
-/// Replaces a file as a whole. What is in it can be had again, so nothing waits for the disk.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    fs::write(&beside, content)?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]

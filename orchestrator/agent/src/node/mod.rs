@@ -58,6 +58,8 @@ pub struct Machine {
     pub port: u16,
     /// More labels than those that every node has.
     pub labels: Vec<(String, String)>,
+    /// Taints that a new node registers with.
+    pub taints: Vec<Taint>,
     /// What the node declares beyond what every node of this version does.
     pub declared_features: Vec<String>,
     /// Whether the runtime knows `supplementalGroupsPolicy`, where it says.
@@ -68,6 +70,17 @@ pub struct Machine {
     pub problems: Vec<String>,
     /// Conditions of this kind of machine, beyond those that every node has.
     pub conditions: Vec<OwnCondition>,
+}
+
+/// What keeps pods away that do not tolerate it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// Its value; may be empty.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
 }
 
 /// A condition that only this kind of machine has.

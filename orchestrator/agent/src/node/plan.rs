@@ -7,7 +7,7 @@ use coracle_apimachinery::{Key, Object, Value};
 use coracle_client::resources::NODES;
 use coracle_client::{PatchKind, Write, object};
 
-use super::{Machine, texts};
+use super::{Machine, Taint, texts};
 use crate::pod::status::differs;
 use crate::work::patch::{conditional, difference};
 
@@ -97,6 +97,14 @@ impl Machine {
             node.insert("apiVersion".into(), Value::text("v1"));
             node.insert("kind".into(), Value::text("Node"));
             node.object_mut("metadata").insert("name".into(), Value::text(&*self.name));
+        }
+        if new && !self.taints.is_empty() {
+            let taint = |taint: &Taint| {
+                let members = [("effect", &*taint.effect), ("key", &*taint.key), ("value", &*taint.value)];
+                Value::Object(texts(members))
+            };
+            let taints = self.taints.iter().map(taint).collect();
+            node.object_mut("spec").insert("taints".into(), Value::List(taints));
         }
         let metadata = node.object_mut("metadata");
         if new || first {

@@ -1,5 +1,6 @@
 //! Admission: an ordered list of rules that may change or refuse a write, for every caller alike.
 
+mod first_contact;
 mod namespace;
 mod new_node;
 mod node_restriction;
@@ -58,7 +59,7 @@ pub(crate) trait Plugin: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// The rules in upstream's order.
+/// The rules in upstream's order, then our own.
 pub(crate) fn plugins() -> Vec<Box<dyn Plugin>> {
     vec![
         Box::new(namespace::Lifecycle),
@@ -67,6 +68,7 @@ pub(crate) fn plugins() -> Vec<Box<dyn Plugin>> {
         Box::new(new_node::NodeTaint),
         Box::new(priority::Priority),
         Box::new(tolerations::DefaultTolerationSeconds),
+        Box::new(first_contact::FirstContact),
     ]
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
+mod first_contact;
 mod local;
 
 use std::sync::Arc;

@@ -66,7 +66,7 @@ impl Cluster {
         bootstrap::ensure(&api, 6443).await.unwrap();
 
         let serving = authorities.serving(&["localhost"], &["127.0.0.1".parse().unwrap()]).unwrap();
-        let config = tls::server_config(tls::Serving::new(&serving).unwrap(), &authorities.client).unwrap();
+        let config = tls::server_config(tls::Serving::new(&serving).unwrap(), &authorities).unwrap();
         let front = Front::new(api.clone(), Checks::default(), tokens);
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), config, front).await.unwrap();
         let address = server.address();

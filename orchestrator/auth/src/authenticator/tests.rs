@@ -1,6 +1,6 @@
 use super::*;
 use crate::objects::tests::Fixed;
-use crate::pki::Lifetime;
+use crate::pki::{Bundle, Lifetime};
 use crate::token::{ISSUER, Reference, Request};
 use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -174,4 +174,25 @@ proptest! {
         damaged[at] ^= 1 << bit;
         prop_assert!(scene.authenticator.authenticate(&[CertificateDer::from(damaged)], None, NOW).is_err());
     }
+}
+
+#[test]
+fn authorities_of_the_user_count_besides_the_own_one() {
+    let (mut scene, theirs, other) = (scene(), scene(), scene());
+    let objects = || Arc::new(Fixed::default());
+    let authenticate = |scene: &Scene, of: &Scene| {
+        let authenticator = Authenticator::new(&scene.authorities, scene.tokens.clone(), objects()).unwrap();
+        let credential = of.authorities.client("alice", &["system:masters"], Lifetime::Device).unwrap();
+        authenticator.authenticate(credential.chain(), None, NOW)
+    };
+    assert!(authenticate(&scene, &theirs).is_err());
+    scene.authorities.trust_clients(Bundle::parse(theirs.authorities.client.pem()).unwrap());
+    let identity = authenticate(&scene, &theirs).unwrap();
+    assert_eq!(identity.name, "alice");
+    assert_eq!(identity.groups, ["system:masters", "system:authenticated"]);
+    assert!(authenticate(&scene, &scene).is_ok());
+    assert!(authenticate(&scene, &other).is_err());
+    // Clients choose among their certificates by the names that the handshake sends.
+    let names = |scene: &Scene| tls::chain_verifier(&scene.authorities).unwrap().root_hint_subjects().len();
+    assert_eq!((names(&scene), names(&other)), (2, 1));
 }

@@ -131,7 +131,19 @@ fn components_have_their_rules_and_no_more() {
             ("watch core/nodes - -", false),
         ],
     );
-    let table: [(&str, &[(&str, bool)]); 12] = [
+    let table: [(&str, &[(&str, bool)]); 13] = [
+        (
+            "first-contact-approver",
+            &[
+                ("update /secrets kube-system x", true),
+                ("update /secrets default x", false),
+                ("delete /secrets kube-system x", false),
+                ("update certificates.k8s.io/certificatesigningrequests/approval - x", true),
+                ("update certificates.k8s.io/certificatesigningrequests/status - x", false),
+                ("approve certificates.k8s.io/signers - first-contact.coracle/administrator", true),
+                ("approve certificates.k8s.io/signers - kubernetes.io/kube-apiserver-client", false),
+            ],
+        ),
         (
             "replicaset-controller",
             &[("create /pods a -", true), ("update apps/replicasets/status a b", true), ("get /secrets a b", false)],

@@ -11,8 +11,8 @@ use std::time::Duration;
 use aws_lc_rs::{digest, rand};
 use coracle_apimachinery::base64;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -57,6 +57,27 @@ pub enum Lifetime {
         /// The lifetime.
         seconds: i64,
     },
+}
+
+/// A request for a certificate with the private key that it is for.
+pub struct Request {
+    /// The request (PKCS #10) as PEM.
+    pub pem: String,
+    /// The private key as PEM.
+    pub key_pem: String,
+}
+
+/// Makes a key and the request for a client certificate of it.
+///
+/// # Errors
+/// No key could be made.
+pub fn request_client(common_name: &str, organisation: &str) -> Result<Request, Error> {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::OrganizationName, organisation);
+    parameters.distinguished_name.push(DnType::CommonName, common_name);
+    let key = KeyPair::generate()?;
+    Ok(Request { pem: parameters.serialize_request(&key)?.pem()?, key_pem: key.serialize_pem() })
 }
 
 impl Authority {
@@ -199,6 +220,13 @@ impl Credential {
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}
+
+/// A private key must not get into a log.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").finish_non_exhaustive()
     }
 }
 

@@ -55,6 +55,13 @@ pub(super) fn write(directory: &Path, name: &str, bytes: &[u8], mode: u32) -> Re
     sync_directory(directory)
 }
 
+/// Whether `directory/name` could be written; leaves nothing behind.
+pub(super) fn try_write(directory: &Path, name: &str) -> Result<(), Error> {
+    let temporary = directory.join(format!(".{name}.tmp"));
+    let attempt = OpenOptions::new().write(true).create(true).truncate(false).mode(SECRET).open(&temporary);
+    attempt.and_then(|_| fs::remove_file(&temporary)).map_err(failed("write", &directory.join(name)))
+}
+
 fn sync_directory(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(failed("sync", path))
 }

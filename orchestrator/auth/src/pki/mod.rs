@@ -6,6 +6,7 @@
 //! refused, because a new authority would silently shut out every client that trusts the old one.
 
 mod authority;
+mod bundle;
 mod files;
 mod kubeconfig;
 mod service_keys;
@@ -15,8 +16,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use authority::{Authority, Credential, Lifetime};
-pub use kubeconfig::{kubeconfig, write_kubeconfig};
+pub use authority::{Authority, Credential, Lifetime, Request, request_client};
+pub use bundle::{Bundle, BundleError};
+pub use kubeconfig::{Kubeconfig, check_kubeconfig_place, kubeconfig, write_kubeconfig};
+use rustls::pki_types::CertificateDer;
 pub use service_keys::KeySet;
 
 const COMPLETE: &str = "complete";
@@ -34,6 +37,8 @@ pub struct Authorities {
     pub request_header: Authority,
     /// Signs ServiceAccount tokens.
     pub service_keys: Arc<KeySet>,
+    /// Authorities of the user, whose client certificates are good too.
+    more_clients: Bundle,
     directory: PathBuf,
 }
 
@@ -84,6 +89,7 @@ impl Authorities {
             client: Authority::open(&directory, client, complete)?,
             request_header: Authority::open(&directory, request_header, complete)?,
             service_keys: Arc::new(service_keys(&directory, complete)?),
+            more_clients: Bundle::default(),
             directory,
         };
         if !complete {
@@ -106,6 +112,18 @@ impl Authorities {
     /// No key could be made.
     pub fn client(&self, common_name: &str, organisations: &[&str], lifetime: Lifetime) -> Result<Credential, Error> {
         self.client.client(common_name, organisations, lifetime)
+    }
+
+    /// Takes client certificates of these authorities too, besides those of [`Authorities::client`]: common name and
+    /// organisations of such a certificate are user and groups, whichever they are. Replaces an earlier bundle; must be
+    /// called before [`crate::tls::server_config`] and [`crate::Authenticator::new`].
+    pub fn trust_clients(&mut self, bundle: Bundle) {
+        self.more_clients = bundle;
+    }
+
+    /// The certificates in which chains of clients may end.
+    pub(crate) fn client_roots(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        std::iter::once(self.client.certificate()).chain(self.more_clients.certificates())
     }
 
     /// Makes a new key for ServiceAccount tokens, which signs from now on; the older ones go on verifying.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::pki::{Authorities, Credential, Lifetime};
+use crate::pki::{Authorities, Authority, Credential, Lifetime};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConnection};
 
@@ -50,7 +50,7 @@ fn a_client_certificate_is_asked_for_but_not_judged() {
     let authorities = Authorities::open(data.path()).unwrap();
     let other = Authorities::open(elsewhere.path()).unwrap();
     let serving = authorities.serving(&["kubernetes.default.svc"], &[[127, 0, 0, 1].into()]).unwrap();
-    let config = Arc::new(server_config(Serving::new(&serving).unwrap(), &authorities.client).unwrap());
+    let config = Arc::new(server_config(Serving::new(&serving).unwrap(), &authorities).unwrap());
     let server = || ServerConnection::new(Arc::clone(&config)).unwrap();
     let right = authorities.client("x", &["a", "b", "c"], Lifetime::Device).unwrap();
     let wrong = other.client("x", &[], Lifetime::Device).unwrap();
@@ -70,7 +70,7 @@ fn a_replaced_certificate_is_served_from_then_on() {
     let data = tempfile::tempdir().unwrap();
     let authorities = Authorities::open(data.path()).unwrap();
     let serving = Serving::new(&authorities.serving(&[], &[[127, 0, 0, 1].into()]).unwrap()).unwrap();
-    let config = Arc::new(server_config(Arc::clone(&serving), &authorities.client).unwrap());
+    let config = Arc::new(server_config(Arc::clone(&serving), &authorities).unwrap());
     let server = || ServerConnection::new(Arc::clone(&config)).unwrap();
     let at = |name| shake(client(&authorities.server, None, name), server());
     assert!(at("127.0.0.1").is_ok());

@@ -3,8 +3,8 @@
 //! Source: kubernetes v1.37.2, pkg/controller/bootstrap; cluster-bootstrap v0.37.2.
 
 mod cluster_info;
-mod jws;
-mod token;
+pub mod jws;
+pub(crate) mod token;
 mod token_cleaner;
 
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ pub use cluster_info::ClusterInfo;
 pub use token_cleaner::TokenCleaner;
 
 /// Namespace of the ConfigMap.
-const NAMESPACE: &str = "kube-public";
+pub const NAMESPACE: &str = "kube-public";
 /// Name of the ConfigMap.
-const NAME: &str = "cluster-info";
+pub const NAME: &str = "cluster-info";
 /// Its member that is signed.
-const CONTENT: &str = "kubeconfig";
+pub const CONTENT: &str = "kubeconfig";
 /// What the names of signatures begin with; the id of the token follows.
-const PREFIX: &str = "jws-kubeconfig-";
+pub const PREFIX: &str = "jws-kubeconfig-";
 
 /// Signs the `kubeconfig` of `kube-public/cluster-info` with every token that is good for it.
 #[derive(Debug, Clone, Copy, Default)]

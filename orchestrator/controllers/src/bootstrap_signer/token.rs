@@ -9,7 +9,7 @@ use coracle_client::object::{name, namespace};
 use crate::deadline::until;
 
 /// Namespace of the Secrets.
-pub(super) const NAMESPACE: &str = "kube-system";
+pub(crate) const NAMESPACE: &str = "kube-system";
 const TYPE: &str = "bootstrap.kubernetes.io/token";
 const NAME_PREFIX: &str = "bootstrap-token-";
 const ID_LENGTH: usize = 6;
@@ -24,14 +24,19 @@ pub(super) struct Token {
 
 /// How long a token is good.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Expiry {
+pub(crate) enum Expiry {
     Never,
     Passed,
     After(Duration),
 }
 
+/// Name of the Secret of a token.
+pub(crate) fn secret_name(id: &str) -> String {
+    format!("{NAME_PREFIX}{id}")
+}
+
 /// Whether a Secret is one of a token.
-pub(super) fn is_token(secret: &Value) -> bool {
+pub(crate) fn is_token(secret: &Value) -> bool {
     secret.text_at(&["type"]) == TYPE && namespace(secret) == NAMESPACE
 }
 
@@ -51,7 +56,7 @@ pub(super) fn for_signing(secret: &Value, now: Instant) -> Option<Token> {
 }
 
 /// When a token ends. One whose end cannot be read is not trusted.
-pub(super) fn expiry(secret: &Value, now: Instant) -> Expiry {
+pub(crate) fn expiry(secret: &Value, now: Instant) -> Expiry {
     let end = data(secret, "expiration");
     if end.is_empty() {
         return Expiry::Never;

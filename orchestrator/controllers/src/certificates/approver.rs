@@ -87,7 +87,7 @@ impl CertificateApprover {
 }
 
 impl<'a> Asker<'a> {
-    fn of(csr: &'a Value) -> Self {
+    pub(super) fn of(csr: &'a Value) -> Self {
         Self {
             name: csr.text_at(&["spec", "username"]),
             uid: csr.text_at(&["spec", "uid"]),

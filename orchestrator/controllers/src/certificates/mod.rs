@@ -5,6 +5,7 @@
 
 mod approver;
 mod cleaner;
+mod first_contact;
 mod request;
 mod rules;
 mod signer;
@@ -14,6 +15,7 @@ use coracle_client::object::{condition, items};
 
 pub use approver::{Asker, CertificateApprover, May, by_group};
 pub use cleaner::CertificateCleaner;
+pub use first_contact::FirstContactApprover;
 pub use signer::{CertificateSigner, Sign, Signers};
 
 /// Identity of the controllers.

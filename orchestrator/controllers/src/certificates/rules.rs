@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use coracle_client::first_contact;
+
 use super::request::Request;
 
 const CLIENT_AUTH: &str = "client auth";
@@ -9,6 +11,7 @@ const SERVER_AUTH: &str = "server auth";
 const SIGNATURE: &str = "digital signature";
 const ENCIPHERMENT: &str = "key encipherment";
 
+const MASTERS: &str = "system:masters";
 const NODE_GROUP: &str = "system:nodes";
 const NODE_PREFIX: &str = "system:node:";
 
@@ -37,11 +40,12 @@ pub(super) enum Authority {
 }
 
 /// All signers.
-pub(super) static SIGNERS: [Signer; 4] = [
+pub(super) static SIGNERS: [Signer; 5] = [
     Signer { name: "kubernetes.io/kube-apiserver-client", rule: api_client, authority: Authority::Client },
     Signer { name: KUBELET_CLIENT, rule: kubelet_client, authority: Authority::Client },
     Signer { name: "kubernetes.io/kubelet-serving", rule: kubelet_serving, authority: Authority::Serving },
     Signer { name: "kubernetes.io/legacy-unknown", rule: |_, _| Ok(()), authority: Authority::Serving },
+    Signer { name: first_contact::SIGNER, rule: administrator, authority: Authority::Client },
 ];
 
 fn api_client(_: &Request, usages: &[&str]) -> Result<(), String> {
@@ -56,12 +60,8 @@ fn api_client(_: &Request, usages: &[&str]) -> Result<(), String> {
 
 /// A client certificate of a kubelet.
 pub(super) fn kubelet_client(request: &Request, usages: &[&str]) -> Result<(), String> {
-    let names = request.names;
     refuse(request.organisations != [NODE_GROUP], "subject organization is not system:nodes")?;
-    refuse(names.dns, "DNS subjectAltNames are not allowed")?;
-    refuse(names.email, "Email subjectAltNames are not allowed")?;
-    refuse(names.address, "IP subjectAltNames are not allowed")?;
-    refuse(names.uri, "URI subjectAltNames are not allowed")?;
+    unnamed(request)?;
     of_node(request)?;
     exactly(usages, [CLIENT_AUTH, SIGNATURE, ENCIPHERMENT])
 }
@@ -74,6 +74,26 @@ fn kubelet_serving(request: &Request, usages: &[&str]) -> Result<(), String> {
     refuse(names.uri, "URI subjectAltNames are not allowed")?;
     exactly(usages, [SIGNATURE, ENCIPHERMENT, SERVER_AUTH])?;
     of_node(request)
+}
+
+/// The certificate of an administrator, which Coracle alone has.
+pub(super) fn administrator(request: &Request, usages: &[&str]) -> Result<(), String> {
+    refuse(request.organisations != [MASTERS], "subject organization is not system:masters")?;
+    unnamed(request)?;
+    let named = request.common_name.starts_with(first_contact::NAME_PREFIX);
+    refuse(!named, "subject common name does not begin with coracle-administrator-")?;
+    let usages: BTreeSet<&str> = usages.iter().copied().collect();
+    let fits = usages == BTreeSet::from([CLIENT_AUTH]) || usages == BTreeSet::from([CLIENT_AUTH, SIGNATURE]);
+    if fits { Ok(()) } else { Err(format!("usages did not match [{CLIENT_AUTH} {SIGNATURE}]")) }
+}
+
+/// No alternative names at all.
+fn unnamed(request: &Request) -> Result<(), String> {
+    let names = request.names;
+    refuse(names.dns, "DNS subjectAltNames are not allowed")?;
+    refuse(names.email, "Email subjectAltNames are not allowed")?;
+    refuse(names.address, "IP subjectAltNames are not allowed")?;
+    refuse(names.uri, "URI subjectAltNames are not allowed")
 }
 
 fn of_node(request: &Request) -> Result<(), String> {

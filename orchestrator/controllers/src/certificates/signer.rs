@@ -46,7 +46,7 @@ pub struct Signers {
     pub serving: Arc<dyn Sign>,
 }
 
-/// Issues certificates for approved requests to the signers of `kubernetes.io`.
+/// Issues certificates for approved requests to the signers of `kubernetes.io` and to that of first contact.
 #[derive(Debug, Clone)]
 pub struct CertificateSigner {
     signers: Signers,

@@ -14,11 +14,14 @@ const NOW: &str = "2026-06-01T12:00:00Z";
 const KUBELET: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const CLIENT: &str = "kubernetes.io/kube-apiserver-client";
 const SERVING: &str = "kubernetes.io/kubelet-serving";
+const FIRST_CONTACT: &str = coracle_client::first_contact::SIGNER;
 const LEGACY: &str = "kubernetes.io/legacy-unknown";
 
 const NODE: &str = include_str!("fixtures/node.csr");
 const TWO: &str = include_str!("fixtures/two.csr");
 const ALICE: &str = include_str!("fixtures/alice.csr");
+const ADMINISTRATOR: &str = include_str!("fixtures/administrator.csr");
+const MASTERS: &str = include_str!("fixtures/masters.csr");
 const UNNAMED: &str = include_str!("fixtures/unnamed.csr");
 const SERVER: &str = include_str!("fixtures/serving.csr");
 const ADDRESS: &str = include_str!("fixtures/address.csr");
@@ -192,6 +195,19 @@ fn each_signer_has_its_rules() {
         (CLIENT, ALICE, "client auth,server auth", "invalid usage for client certificate: server auth".into()),
         (CLIENT, ALICE, "digital signature", "missing required usage for client certificate: client auth".into()),
         (LEGACY, ALICE, "code signing", format!("serving code signing -300 {YEAR}")),
+        (
+            FIRST_CONTACT,
+            ADMINISTRATOR,
+            "client auth,digital signature",
+            format!("client client auth,digital signature -300 {YEAR}"),
+        ),
+        (FIRST_CONTACT, ALICE, "client auth", "subject organization is not system:masters".into()),
+        (
+            FIRST_CONTACT,
+            MASTERS,
+            "client auth",
+            "subject common name does not begin with coracle-administrator-".into(),
+        ),
         ("example.com/own", ALICE, "client auth", String::new()),
         ("kubernetes.io/other", ALICE, "client auth", String::new()),
         (CLIENT, CERTIFICATE, "client auth", String::new()),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use coracle_agent::node::OwnCondition;
+use coracle_configuration::generations::Condition;
 use coracle_contract::paths;
 
 /// A condition that follows from one fact of this boot.
@@ -50,9 +51,21 @@ const ROWS: [Row; 2] = [
     },
 ];
 
-/// The conditions of this boot; none where the machine is no device.
-pub(super) fn conditions() -> Vec<OwnCondition> {
-    fs::read_to_string(paths::BOOT_FACTS).map(|facts| of(&facts)).unwrap_or_default()
+/// The conditions of this boot; `problems` are those of the configuration.
+pub(super) fn conditions(problems: &[Condition]) -> Vec<OwnCondition> {
+    let mut conditions = fs::read_to_string(paths::BOOT_FACTS).map(|facts| of(&facts)).unwrap_or_default();
+    let texts: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    conditions.push(OwnCondition {
+        of: "ConfigInvalid",
+        holds: !problems.is_empty(),
+        reason: problems.first().map_or("ConfigValid", |problem| problem.reason.name()),
+        message: if texts.is_empty() {
+            "every source of the configuration is in use".to_owned()
+        } else {
+            texts.join("; ")
+        },
+    });
+    conditions
 }
 
 fn of(facts: &str) -> Vec<OwnCondition> {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use coracle_agent::node::{Machine, OwnCondition};
+use coracle_agent::node::{Machine, OwnCondition, Taint};
+use coracle_configuration::MachineConfiguration;
 use rustix::fs::statvfs;
 use rustix::system::uname;
 use tokio::sync::watch;
@@ -18,34 +19,57 @@ const MEMORY_RESERVED: u64 = 100 << 20;
 /// Pods a node takes, as the kubelet has it.
 const PODS: u32 = 110;
 
-/// Reads the facts of this machine. What cannot be read is left empty: a node without a machine id is still a node.
-pub(super) fn read(name: &str, addresses: Vec<String>, storage: &Path, conditions: Vec<OwnCondition>) -> Machine {
-    let kernel = uname();
-    let memory = memory(&text("/proc/meminfo"));
-    let bytes = statvfs(storage).map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
-    Machine {
-        name: name.to_owned(),
-        hostname: kernel.nodename().to_string_lossy().into_owned(),
-        addresses,
-        architecture: version::go_architecture().to_owned(),
-        kernel_version: kernel.release().to_string_lossy().into_owned(),
-        os_image: os_image(&text("/etc/os-release")),
-        container_runtime_version: concat!("coracle://", env!("CARGO_PKG_VERSION")).to_owned(),
-        kubelet_version: version::kubelet(),
-        machine_id: text("/etc/machine-id"),
-        system_uuid: text("/sys/class/dmi/id/product_uuid"),
-        boot_id: text("/proc/sys/kernel/random/boot_id"),
-        cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
-        memory: memory.total,
-        memory_reserved: MEMORY_RESERVED,
-        storage: bytes,
-        storage_reserved: bytes / 10,
-        swap: memory.swap,
-        huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
-        pods: PODS,
-        conditions,
-        ..Machine::default()
+/// What is known of the machine before it is looked at.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    /// Name of the node.
+    pub(super) name: &'a str,
+    /// A folder on the file system of images and writable layers.
+    pub(super) storage: &'a Path,
+    /// What the user says of the node.
+    pub(super) configuration: &'a MachineConfiguration,
+}
+
+impl Read<'_> {
+    /// Reads the facts of this machine. What cannot be read is left empty: a node without a machine id is still a node.
+    pub(super) fn machine(&self, addresses: Vec<String>, conditions: Vec<OwnCondition>) -> Machine {
+        let kernel = uname();
+        let memory = memory(&text("/proc/meminfo"));
+        let bytes = statvfs(self.storage).map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
+        Machine {
+            name: self.name.to_owned(),
+            labels: self.configuration.node_labels.clone(),
+            taints: taints(&self.configuration.node_taints),
+            hostname: kernel.nodename().to_string_lossy().into_owned(),
+            addresses,
+            architecture: version::go_architecture().to_owned(),
+            kernel_version: kernel.release().to_string_lossy().into_owned(),
+            os_image: os_image(&text("/etc/os-release")),
+            container_runtime_version: concat!("coracle://", env!("CARGO_PKG_VERSION")).to_owned(),
+            kubelet_version: version::kubelet(),
+            machine_id: text("/etc/machine-id"),
+            system_uuid: text("/sys/class/dmi/id/product_uuid"),
+            boot_id: text("/proc/sys/kernel/random/boot_id"),
+            cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
+            memory: memory.total,
+            memory_reserved: MEMORY_RESERVED,
+            storage: bytes,
+            storage_reserved: bytes / 10,
+            swap: memory.swap,
+            huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
+            pods: PODS,
+            conditions,
+            ..Machine::default()
+        }
     }
+}
+
+fn taints(configured: &[coracle_configuration::Taint]) -> Vec<Taint> {
+    let taint = |taint: &coracle_configuration::Taint| {
+        let coracle_configuration::Taint { key, value, effect } = taint.clone();
+        Taint { key, value, effect }
+    };
+    configured.iter().map(taint).collect()
 }
 
 /// The addresses that a node reports: the primary one, as a kubelet does without a cloud.
@@ -137,7 +161,9 @@ mod tests {
 
     #[test]
     fn this_machine_has_processors_and_memory() {
-        let machine = read("n", Vec::new(), Path::new("/"), Vec::new());
+        let configuration = MachineConfiguration::default();
+        let read = Read { name: "n", storage: Path::new("/"), configuration: &configuration };
+        let machine = read.machine(Vec::new(), Vec::new());
         assert!(machine.cpus > 0 && machine.memory > 0 && machine.storage > 0);
         assert!(!machine.kernel_version.is_empty() && !machine.boot_id.is_empty());
     }

@@ -32,8 +32,9 @@ use rustix::process::geteuid;
 use tokio::sync::watch;
 
 use crate::addresses::Changing;
+use crate::config::Machine;
 use crate::control_plane::{Tasks, node_recorder};
-use crate::{cli, embedded};
+use crate::{cli, embedded, places as server};
 use machine::texts;
 use network::WaitingNetwork;
 
@@ -61,8 +62,8 @@ pub(crate) fn refused(arguments: &cli::Server) -> Option<&'static str> {
 pub(crate) async fn start(
     tasks: &mut Tasks,
     api: &Api,
-    arguments: &cli::Server,
-    data: &Path,
+    Machine { arguments, loaded }: &Machine,
+    server: &server::Places,
     addresses: Changing,
 ) -> Result<(), Box<dyn Error>> {
     let name = match &arguments.node_name {
@@ -70,17 +71,23 @@ pub(crate) async fn start(
         None => rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
     };
     let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::node(&name)));
-    let places = Places { data: data.join("agent"), ..Places::default() };
+    let places = Places { data: server.data.join("agent"), ..Places::default() };
     std::fs::create_dir_all(&places.data).map_err(|error| format!("{}: {error}", places.data.display()))?;
     let addresses_now = texts(&addresses.borrow());
-    let machine = machine::read(&name, addresses_now, &places.data, device::conditions());
+    let conditions = if server.is_device { device::conditions(&loaded.problems) } else { Vec::new() };
+    let machine = machine::Read { name: &name, storage: &places.data, configuration: &loaded.configuration };
+    let machine = machine.machine(addresses_now, conditions);
     let clock = Clock::system();
 
     let (ranges, given) = watch::channel(known_ranges(&client, &name));
     let cluster = arguments.cluster_cidr.split(',').map(str::parse).collect::<Result<Vec<_>, _>>();
     let cluster = cluster.map_err(|error| format!("--cluster-cidr: {error}"))?;
     let parts = Parts {
-        images: Arc::new(Images::new(images(&places).await?, Arc::clone(&client), Keychain::default())),
+        images: Arc::new(Images::new(
+            images(&places, loaded.configuration.registries.clone()).await?,
+            Arc::clone(&client),
+            Keychain::default(),
+        )),
         sandboxes: Arc::new(Shims::new(init_program()?)),
         network: Arc::new(WaitingNetwork::new(given, cluster)),
         cgroups: Arc::new(GroupTree::new(group_tree(arguments.cgroup_mode)?, PathBuf::from("/"))),
@@ -135,9 +142,10 @@ fn known_ranges(client: &Arc<dyn Client>, name: &str) -> Vec<String> {
     ranges.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-async fn images(places: &Places) -> Result<Store, Box<dyn Error>> {
-    let registries = match std::fs::read(REGISTRIES) {
-        Ok(text) => Registries::parse(&text).map_err(|error| format!("{REGISTRIES}: {error}"))?,
+async fn images(places: &Places, registries: Option<Registries>) -> Result<Store, Box<dyn Error>> {
+    let registries = match registries.map_or_else(|| std::fs::read(REGISTRIES).map(Err), |given| Ok(Ok(given))) {
+        Ok(Ok(given)) => given,
+        Ok(Err(text)) => Registries::parse(&text).map_err(|error| format!("{REGISTRIES}: {error}"))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Registries::default(),
         Err(error) => return Err(format!("{REGISTRIES}: {error}").into()),
     };

@@ -19,17 +19,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with more arguments and waits until it has proved itself ready.
     pub(crate) fn start(more: &[&str]) -> Self {
+        Self::start_at("127.0.0.1", more)
+    }
+
+    /// As [`Server::start`], bound to another address.
+    pub(crate) fn start_at(bound: &str, more: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("coracle-kubectl-").tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_coracle"));
-        command.args([
-            "server",
-            "--disable-agent",
-            "--bind-address",
-            "127.0.0.1",
-            "--https-listen-port",
-            "0",
-            "--data-dir",
-        ]);
+        command.args(["server", "--disable-agent", "--bind-address", bound, "--https-listen-port", "0", "--data-dir"]);
         command.arg(directory.path().join("data")).arg("--write-kubeconfig").arg(directory.path().join("admin.yaml"));
         let mut child = command.args(more).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());

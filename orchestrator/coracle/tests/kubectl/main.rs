@@ -3,6 +3,7 @@
 
 mod common;
 mod controllers;
+mod first_contact;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -3,7 +3,7 @@ use coracle_apimachinery::patch::merge_patch;
 use coracle_client::Operation;
 
 use super::*;
-use crate::node::{OwnCondition, Pressure};
+use crate::node::{OwnCondition, Pressure, Taint};
 
 const NOW: Instant = Instant { seconds: 1_000_000_000, micros: 5 };
 
@@ -239,4 +239,16 @@ fn what_changes_on_the_machine_is_written_and_told() {
     assert_eq!(reasons(&plan), ["ConfigurationValid"]);
     // A machine that never had the problem tells nothing of it.
     assert!(reasons(&plan_node(&machine, Some(&before), false, NOW)).is_empty());
+}
+
+#[test]
+fn a_new_node_has_the_labels_and_taints_of_its_configuration() {
+    let mut machine = machine();
+    machine.taints = vec![Taint { key: "edge".to_owned(), value: String::new(), effect: "NoSchedule".to_owned() }];
+    let node = written(None, &plan_node(&machine, None, true, NOW).write.unwrap());
+    assert!(print(&node).contains(r#""taints":[{"effect":"NoSchedule","key":"edge"}]"#), "{}", print(&node));
+    assert_eq!(node.text_at(&["metadata", "labels", "example.com/board"]), "x");
+    // What an administrator takes away later stays away.
+    let plan = plan_node(&machine, Some(&registered()), false, NOW);
+    assert_eq!(plan.write, None);
 }

@@ -188,6 +188,24 @@ pub(in crate::authorise) const ROLES: &[Role] = &[
             on("create patch update", "core events.k8s.io", "events"),
         ],
     },
+    // Not in the bootstrap policy: first contact is Coracle's own.
+    Role {
+        name: "coracle:controller:first-contact-approver",
+        namespace: "",
+        subjects: &[Subject::ServiceAccount("kube-system", "first-contact-approver")],
+        rules: &[
+            on("get list watch", "certificates.k8s.io", "certificatesigningrequests"),
+            on("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
+            named("approve", "certificates.k8s.io", "signers", "first-contact.coracle/administrator"),
+            on("create patch update", "core events.k8s.io", "events"),
+        ],
+    },
+    Role {
+        name: "coracle:controller:first-contact-approver",
+        namespace: "kube-system",
+        subjects: &[Subject::ServiceAccount("kube-system", "first-contact-approver")],
+        rules: &[on("get list update watch", "core", "secrets")],
+    },
     // Not in the bootstrap policy: whoever joins reads this before it has an identity, as after `kubeadm init`.
     Role {
         name: "kubeadm:bootstrap-signer-clusterinfo",
