@@ -22,6 +22,7 @@ export CORACLE_TARGET := $(ARCHITECTURE)-unknown-linux-musl
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
+export CORACLE_RUNTIME ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-runtime
 
 .PHONY: test test-nightly lint setup build images boot run stop console smoke mutants record schema-check schema-generate clean-images
 

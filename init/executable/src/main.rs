@@ -20,8 +20,6 @@ enum Duty {
     Reboot,
     /// Ask process 1 for an orderly power-off.
     PowerOff,
-    /// Do one operation on a container.
-    Runtime,
     /// Be a pod's shim.
     Shim,
     /// Be the first process of a pod's shared process namespace.
@@ -42,9 +40,8 @@ fn main() -> ExitCode {
         Duty::Modprobe => code(coracle_pid1::modprobe_main(rest.into_iter())),
         Duty::Reboot => code(coracle_pid1::request_reboot()),
         Duty::PowerOff => code(coracle_pid1::request_power_off()),
-        Duty::Runtime => coracle_shim::runtime::main(),
-        Duty::Shim => coracle_shim::shim::main(rest.get(1..).unwrap_or_default()),
-        Duty::Pause => coracle_shim::shim::pause_main(),
+        Duty::Shim => coracle_shim::main(rest.get(1..).unwrap_or_default()),
+        Duty::Pause => coracle_shim::pause_main(),
         Duty::Version => print(concat!("coracle-init ", env!("CARGO_PKG_VERSION"), "\n"), ExitCode::SUCCESS),
         Duty::Usage => print("coracle-init is started by the kernel; see docs/root-contract.md\n", ExitCode::from(2)),
     }
@@ -70,7 +67,6 @@ fn duty(name: &str, argument: Option<&str>, is_process_1: bool) -> Duty {
         (_, Some("--version")) => Duty::Version,
         // As process 1 of its namespace; the kernel, which may pass words of its command line on, uses other names.
         ("exe", Some("pause")) => Duty::Pause,
-        (_, Some("runtime")) if !is_process_1 => Duty::Runtime,
         (_, Some("shim")) if !is_process_1 => Duty::Shim,
         _ if !is_process_1 => Duty::Usage,
         // The kernel starts `/init` of an initrd; every other name is the init of a root file system.
@@ -95,7 +91,7 @@ mod tests {
             ("poweroff", Some("--version"), false, Duty::PowerOff),
             ("coracle-init", Some("--version"), false, Duty::Version),
             ("coracle-init", None, false, Duty::Usage),
-            ("/proc/self/exe", Some("runtime"), false, Duty::Runtime),
+            ("/proc/self/exe", Some("operate"), false, Duty::Usage),
             ("/proc/self/fd/9", Some("shim"), false, Duty::Shim),
             ("/sbin/init", Some("shim"), false, Duty::Shim),
             ("/sbin/init", Some("shim"), true, Duty::System),

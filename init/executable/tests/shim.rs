@@ -1,4 +1,5 @@
-//! What a shim costs: it lives as long as its pod, and a node has many.
+//! What coracle-init costs: as a shim it lives as long as its pod, and a node has many; as the initrd it is read at each
+//! boot.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,13 +8,17 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use coracle_shim_protocol::VERSION;
+use coracle_shim_protocol::executable::sealed;
 use coracle_shim_protocol::files::{POD, SOCKET, Start};
 use coracle_shim_protocol::frame;
+use coracle_shim_protocol::helper::NAME;
 use coracle_shim_protocol::message::{Create, Message, Operation, Outcome, Request};
 use coracle_shim_protocol::process::start;
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,6 +28,19 @@ const SHIMS: usize = 20;
 
 /// The most that one may cost, in kB.
 const LIMIT: u64 = 400;
+
+/// The most bytes of the executable: libcontainer alone would be more.
+const SIZE: u64 = 3_000_000;
+
+#[test]
+fn the_executable_has_less_than_3_megabytes() {
+    let bytes = fs::metadata(program()).unwrap().len();
+    println!("{bytes} bytes");
+    // As for the memory: only what devices run is static.
+    if cfg!(target_env = "musl") {
+        assert!(bytes < SIZE, "{} has {bytes} bytes", program().display());
+    }
+}
 
 #[test]
 fn an_idle_shim_costs_less_than_400_kilobytes() {
@@ -44,11 +62,21 @@ fn an_idle_shim_costs_less_than_400_kilobytes() {
 fn started(folder: &Path) -> i32 {
     let document = Start { version: VERSION, uid: "u".into(), ..Start::default() };
     fs::write(folder.join(POD), serde_json::to_vec(&document).unwrap()).unwrap();
-    // What devices run is linked otherwise than what cargo makes for its tests (.ci/build).
-    let device = std::env::var_os("CORACLE_INIT").map(PathBuf::from);
-    let program = device.unwrap_or_else(|| env!("CARGO_BIN_EXE_coracle-init").into());
-    start(folder, &program).unwrap().pid
+    start(folder, &program(), HELPER.as_fd()).unwrap().pid
 }
+
+/// What devices run is linked otherwise than what cargo makes for its tests (.ci/build).
+fn program() -> PathBuf {
+    let device = std::env::var_os("CORACLE_INIT").map(PathBuf::from);
+    device.unwrap_or_else(|| env!("CARGO_BIN_EXE_coracle-init").into())
+}
+
+/// The helper of devices; without one (in a build of this package alone) a program that ends without a report, which
+/// makes as much work for a shim.
+static HELPER: LazyLock<File> = LazyLock::new(|| {
+    let path = std::env::var_os("CORACLE_RUNTIME").map_or_else(program, PathBuf::from);
+    sealed(NAME, File::open(path).unwrap()).unwrap()
+});
 
 /// Requests of some size, clients and helpers, as in the life of a pod.
 fn work(folder: &Path) {

@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Config(Config),
     /// Get an administrator's certificate from a device with its bootstrap token, and write a kubeconfig
     Kubeconfig(kubeconfig::Kubeconfig),
-    /// Print the versions of this executable and of the coracle-init that it embeds
+    /// Print the versions of this executable and of those that it embeds
     Version,
 }
 

@@ -1,37 +1,50 @@
-//! The embedded `coracle-init` as a sealed file in memory: on a laptop Coracle stays one file.
+//! The embedded executables as sealed files in memory: on a laptop Coracle stays one file.
 
 use std::fs::File;
-use std::io::{self, Write as _};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use coracle_shim_protocol::executable::sealed;
 
-/// `coracle-init` of the same target and profile, chosen by the build variable `CORACLE_INIT`.
-static COPY: &[u8] = include_bytes!(env!("CORACLE_INIT_PATH"));
+/// An executable of the same target and profile as this one, chosen by a build variable.
+pub(crate) struct Program {
+    name: &'static str,
+    content: &'static [u8],
+}
 
-/// Puts the embedded executable into a memory file that nobody can change any more, not even this process.
-///
-/// The descriptor is inherited: the kernel reads the program through it, and helpers start themselves again from it.
-///
-/// # Errors
-/// The kernel gave no memory file (out of memory, descriptors, or a kernel before 3.17).
-pub(crate) fn sealed() -> io::Result<File> {
-    let mut file = File::from(memfd_create("coracle-init", MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC)?);
-    file.write_all(COPY)?;
-    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
-    Ok(file)
+/// Shim of a pod (and process 1, which is started from the slot instead): `CORACLE_INIT`.
+pub(crate) static INIT: Program = Program { name: "coracle-init", content: include_bytes!(env!("CORACLE_INIT_PATH")) };
+
+/// Runtime helper: `CORACLE_RUNTIME`.
+pub(crate) static RUNTIME: Program =
+    Program { name: "coracle-runtime", content: include_bytes!(env!("CORACLE_RUNTIME_PATH")) };
+
+impl Program {
+    /// Its name.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// A copy that nobody can change any more, not even this process.
+    ///
+    /// # Errors
+    /// The kernel gave no memory file.
+    pub(crate) fn unpack(&self) -> Result<File, String> {
+        sealed(self.name, self.content).map_err(|error| format!("cannot unpack the embedded {}: {error}", self.name))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use coracle_shim_protocol::executable::check_sealed;
+
     use super::*;
-    use std::os::unix::fs::FileExt as _;
 
     #[test]
-    fn the_copy_cannot_be_changed() {
-        let file = sealed().unwrap();
-        assert_eq!(file.metadata().unwrap().len(), COPY.len() as u64);
-        assert!(file.write_at(b"x", 0).is_err(), "writing");
-        assert!(file.set_len(0).is_err(), "shrinking");
-        assert!(file.set_len(1 << 30).is_err(), "growing");
+    fn the_copies_are_whole_and_cannot_be_changed() {
+        for program in [&INIT, &RUNTIME] {
+            let file = program.unpack().unwrap();
+            check_sealed(&file).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), program.content.len() as u64, "{}", program.name());
+        }
+        assert_ne!(INIT.content, RUNTIME.content);
     }
 }

@@ -68,12 +68,13 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn version_runs_the_embedded_executable() {
+fn version_runs_the_embedded_executables() {
     let output = coracle().arg("version").output().unwrap();
     let text = text(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains(concat!("coracle version ", env!("CARGO_PKG_VERSION"), " (v1.37.2)\n")), "{text}");
-    assert!(text.contains(concat!("coracle-init ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
+    assert!(text.contains(concat!("\ncoracle-init ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
+    assert!(text.contains(concat!("\ncoracle-runtime ", env!("CARGO_PKG_VERSION"), "\n")), "{text}");
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! Between the shim and the runtime helper: `/proc/self/exe runtime`, one short-lived process for each operation.
+//! Between the shim and the runtime helper: `coracle-runtime operate`, one short-lived process for each operation.
+//!
+//! The shim starts it from the sealed memory file that it got with its own start ([`crate::process::start`]), through a
+//! descriptor that is close-on-exec: neither the helper nor what it starts has it.
 //!
 //! The helper is a child of the shim. It has an empty environment, `/` as its folder, an empty signal mask, and these
 //! descriptors; all others are closed.
@@ -37,8 +40,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{Failure, Size};
 
+/// Name of the executable.
+pub const NAME: &str = "coracle-runtime";
 /// First argument of the executable.
-pub const ARGUMENT: &str = "runtime";
+pub const ARGUMENT: &str = "operate";
 /// Descriptor of the request.
 pub const REQUEST: i32 = 0;
 /// Descriptor of diagnostics.

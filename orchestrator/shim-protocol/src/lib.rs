@@ -1,8 +1,9 @@
 //! What the orchestrator, a pod's shim and the runtime helper say to each other. `docs/containers.md` is the contract.
 //!
-//! Types (serde), frames, passing of descriptors, and the start of a shim. No runtime, no event loop: the orchestrator
+//! Types (serde), frames, passing of descriptors, sealed executables, and the start of a shim. No runtime, no event loop: the orchestrator
 //! reads and writes frames in its own way, the shim in another.
 
+pub mod executable;
 pub mod files;
 pub mod frame;
 pub mod helper;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,16 +25,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub type Told = Result<Ready, String>;
 
 /// Starts the shim of the pod whose folder (with `pod.json`) is given and waits until it is ready. `executable` is
-/// coracle-init: a path, or `/proc/self/fd/N` of a memory file (which may be close-on-exec).
+/// coracle-init: a path, or `/proc/self/fd/N` of a memory file (which may be close-on-exec). `helper` is the runtime
+/// helper's executable, [sealed](crate::executable::sealed); the shim keeps a descriptor of it, so that it can start
+/// helpers whatever becomes of this process.
 ///
 /// Blocks, at most [`PATIENCE`]. The process that it starts and waits for ends at once; the shim is its child and
 /// becomes the child of the next subreaper.
-pub fn start(pod: &Path, executable: &Path) -> io::Result<Ready> {
+pub fn start(pod: &Path, executable: &Path, helper: BorrowedFd<'_>) -> io::Result<Ready> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     #[expect(clippy::disallowed_methods, reason = "this is the module that starts shims; the child is reaped below")]
     let mut command = Command::new(executable);
     command.arg(SHIM).arg(pod).env_clear().current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::from(writer)).stderr(Stdio::null());
+    // A shim reads nothing: its standard input is how the executable of its helpers comes to it.
+    command.stdin(helper.try_clone_to_owned()?).stdout(writer).stderr(Stdio::null());
     let mut child = command.spawn()?;
     // The command holds a copy of the pipe's other end.
     drop(command);
@@ -75,8 +78,9 @@ mod tests {
 
     #[test]
     fn a_program_that_is_no_shim_is_an_error() {
-        let error = start(Path::new("/nowhere"), Path::new("/bin/true")).unwrap_err();
+        let helper = File::open("/dev/null").unwrap();
+        let error = start(Path::new("/nowhere"), Path::new("/bin/true"), helper.as_fd()).unwrap_err();
         assert!(error.to_string().contains("ended before"), "{error}");
-        assert!(start(Path::new("/nowhere"), Path::new("/nowhere")).is_err());
+        assert!(start(Path::new("/nowhere"), Path::new("/nowhere"), helper.as_fd()).is_err());
     }
 }

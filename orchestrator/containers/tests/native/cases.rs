@@ -188,12 +188,12 @@ async fn confined(rig: &Rig) {
     let security = r#""securityContext":{"runAsUser":1234,"runAsGroup":5678,"readOnlyRootFilesystem":true,
         "allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"seccompProfile":{"type":"RuntimeDefault"}},"#;
     let script = "id -u; id -G; grep -E \"^(NoNewPrivs|CapBnd|Seccomp):\" /proc/self/status | tr -d \"\\\\t\"; touch /x 2>/dev/null || echo read-only; \
-        cat /proc/keys >/dev/null && wc -c < /proc/keys; unshare -U true 2>/dev/null || echo no-user-namespace; ls /proc | grep -c \"^[0-9]\" ";
+        cat /proc/keys >/dev/null && wc -c < /proc/keys; unshare -U true 2>/dev/null || echo no-user-namespace; ls -l /proc/self/fd | grep -c memfd; ls /proc | grep -c \"^[0-9]\" ";
     let pod = pod("six", r#""shareProcessNamespace":true,"securityContext":{"fsGroup":42},"#, security, script);
     start(&containers, &pod).await.unwrap();
     let exit = end(&containers, "six").await;
     let text = log(&containers, "six", false).await;
-    let want = "1234\n5678 42\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\nread-only\n0\nno-user-namespace\n";
+    let want = "1234\n5678 42\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\nread-only\n0\nno-user-namespace\n0\n";
     assert!(text.starts_with(want), "{text}");
     assert_eq!(exit.exit_code, 0, "{text}");
     containers.remove_pod("six").await.unwrap();

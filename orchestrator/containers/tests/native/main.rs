@@ -13,12 +13,14 @@ mod rig;
 
 use std::process::ExitCode;
 
+use coracle_shim_protocol::helper::ARGUMENT;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("runtime") => return coracle_shim::runtime::main(),
-        Some("shim") => return coracle_shim::shim::main(arguments.get(1..).unwrap_or_default()),
-        Some("pause") => return coracle_shim::shim::pause_main(),
+        Some(ARGUMENT) => return coracle_runtime::main(),
+        Some("shim") => return coracle_shim::main(arguments.get(1..).unwrap_or_default()),
+        Some("pause") => return coracle_shim::pause_main(),
         _ => {}
     }
     if !rustix::process::geteuid().is_root() {

@@ -17,6 +17,7 @@ use coracle_containers::runtime::system::{GroupTree, Overlays, Shims};
 use coracle_containers::spec::ImageConfig;
 use coracle_containers::volumes::{Allocatable, Kernel, Mounter, Volumes};
 use coracle_containers::{Containers, Places, Settings};
+use coracle_shim_protocol::executable::sealed;
 use coracle_shim_protocol::message::Rotate;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
@@ -25,6 +26,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 pub(crate) struct Rig {
     folder: PathBuf,
     group: PathBuf,
+    shims: Shims,
 }
 
 impl Rig {
@@ -38,7 +40,9 @@ impl Rig {
         mount("tmpfs", &folder, "tmpfs", MountFlags::empty(), None).unwrap();
         let group = Path::new(GROUPS).join(format!("coracle-containers-test-{}", std::process::id()));
         fs::create_dir(&group).unwrap();
-        Self { folder, group }
+        let program = || fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        let shims = Shims::new(program().into(), sealed("coracle-runtime", program()).unwrap().into());
+        Self { folder, group, shims }
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
@@ -55,7 +59,7 @@ impl Rig {
         let tree = Tree::open(&self.group, Mode::GroupOnly).unwrap();
         let parts = Parts {
             images: Arc::new(HostRoot(self.at("data"))),
-            sandboxes: Arc::new(Shims::new(std::env::current_exe().unwrap())),
+            sandboxes: Arc::new(self.shims.clone()),
             network: Arc::new(NoNetwork),
             cgroups: Arc::new(GroupTree::new(tree, below)),
             roots: Arc::new(Overlays),

@@ -5,7 +5,6 @@ mod machine;
 mod network;
 
 use std::error::Error;
-use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,7 +87,7 @@ pub(crate) async fn start(
             Arc::clone(&client),
             Keychain::default(),
         )),
-        sandboxes: Arc::new(Shims::new(init_program()?)),
+        sandboxes: Arc::new(shims()?),
         network: Arc::new(WaitingNetwork::new(given, cluster)),
         cgroups: Arc::new(GroupTree::new(group_tree(arguments.cgroup_mode)?, PathBuf::from("/"))),
         roots: Arc::new(Overlays),
@@ -161,11 +160,7 @@ fn group_tree(mode: Mode) -> Result<Tree, Box<dyn Error>> {
     Ok(tree)
 }
 
-/// The program that shims are started from: the embedded one, through a descriptor that stays open.
-fn init_program() -> Result<PathBuf, Box<dyn Error>> {
-    let file = embedded::sealed().map_err(|error| format!("cannot unpack the embedded coracle-init: {error}"))?;
-    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
-    // Open for as long as this process lives.
-    std::mem::forget(file);
-    Ok(path.into())
+/// Shims from the embedded programs.
+fn shims() -> Result<Shims, String> {
+    Ok(Shims::new(embedded::INIT.unpack()?.into(), embedded::RUNTIME.unpack()?.into()))
 }

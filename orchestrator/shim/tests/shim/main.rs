@@ -20,15 +20,18 @@ mod sys;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
+use coracle_shim_protocol::helper::ARGUMENT;
+
 /// A name and what runs under it.
 type Case = (&'static str, fn());
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("shim") => coracle_shim::shim::main(&arguments[1..]),
-        Some("pause") => coracle_shim::shim::pause_main(),
-        Some("runtime") => fake::main(),
+        Some("shim") => coracle_shim::main(&arguments[1..]),
+        Some("pause") => coracle_shim::pause_main(),
+        Some(ARGUMENT) => fake::main(),
+        Some(setup::GIVER) => setup::give(&arguments[1]),
         _ => run(&arguments),
     }
 }

@@ -1,13 +1,15 @@
 //! A pod with its shim, and clients of it.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use coracle_shim_protocol::executable::sealed;
 use coracle_shim_protocol::files::{EXIT, Exit, POD, Ready, SOCKET, Start};
 use coracle_shim_protocol::frame::{self, Decoder};
 use coracle_shim_protocol::message::{
@@ -53,10 +55,15 @@ impl Pod {
 
     /// With a certain executable.
     pub(crate) fn started_from(document: Start, executable: &Path) -> Self {
+        Self::started(document, |folder| start(folder, executable, helper()).unwrap())
+    }
+
+    /// By somebody who is given the folder.
+    pub(crate) fn started(document: Start, starter: impl FnOnce(&Path) -> Ready) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let document = Start { version: VERSION, uid: "test".into(), ..document };
         fs::write(folder.path().join(POD), serde_json::to_vec(&document).unwrap()).unwrap();
-        let ready = start(folder.path(), executable).unwrap();
+        let ready = starter(folder.path());
         let pidfd = pidfd_open(Pid::from_raw(ready.pid).unwrap(), PidfdFlags::empty()).unwrap();
         Self { folder, ready, pidfd }
     }
@@ -249,6 +256,17 @@ impl Client {
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
+}
+
+/// This binary as the executable of helpers.
+pub(crate) fn helper() -> BorrowedFd<'static> {
+    static COPY: OnceLock<File> = OnceLock::new();
+    COPY.get_or_init(|| sealed("helper", own()).unwrap()).as_fd()
+}
+
+/// This binary.
+pub(crate) fn own() -> File {
+    File::open(std::env::current_exe().unwrap()).unwrap()
 }
 
 /// An exec of this command.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use coracle_shim_protocol::VERSION;
+use coracle_shim_protocol::executable::sealed;
 use coracle_shim_protocol::files::{Own, POD, READY, Ready, SOCKET, Start};
+use coracle_shim_protocol::helper::{ARGUMENT, NAME};
 use coracle_shim_protocol::message::{Operation, Reason};
 use coracle_shim_protocol::process::start;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -15,11 +18,16 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::thread::UnshareFlags;
 
 use crate::Case;
-use crate::rig::Pod;
+use crate::rig::{Pod, helper, own};
+
+/// First argument of this binary for [`give`].
+pub(crate) const GIVER: &str = "give";
 
 pub(crate) const CASES: &[Case] = &[
     ("a_shim_is_ready_detached_and_alone", a_shim_is_ready_detached_and_alone),
     ("a_memory_file_can_be_the_executable", a_memory_file_can_be_the_executable),
+    ("the_helper_outlives_who_gave_it", the_helper_outlives_who_gave_it),
+    ("a_helper_that_could_be_changed_is_refused", a_helper_that_could_be_changed_is_refused),
     ("a_failed_start_says_why", a_failed_start_says_why),
     ("namespaces_are_held_and_go_with_the_shim", namespaces_are_held_and_go_with_the_shim),
     ("a_killed_shim_takes_the_first_process_along", a_killed_shim_takes_the_first_process_along),
@@ -84,6 +92,56 @@ fn a_memory_file_can_be_the_executable() {
     assert_eq!(client.event().code, 8);
 }
 
+/// Starts a shim with an executable for its helpers that only this process has, says how it is reached, and ends.
+pub(crate) fn give(folder: &str) -> ExitCode {
+    let helper = sealed("given", own()).unwrap();
+    let ready = start(Path::new(folder), &std::env::current_exe().unwrap(), helper.as_fd()).unwrap();
+    println!("{}", serde_json::to_string(&ready).unwrap());
+    ExitCode::SUCCESS
+}
+
+fn the_helper_outlives_who_gave_it() {
+    let document = Start { helper_milliseconds: 20_000, ..Start::default() };
+    let pod = Pod::started(document, |folder| {
+        let output = Command::new(std::env::current_exe().unwrap()).arg(GIVER).arg(folder).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    });
+    let given = "/memfd:given (deleted)";
+    let mut client = pod.client();
+    client.run(pod.container("c", &["ls", "-l", "/proc/self/fd"]));
+    client.event();
+    let log = pod.log("c");
+    assert!(log.iter().any(|line| line.contains("pipe:")) && !log.iter().any(|line| line.contains("memfd")), "{log:?}");
+    client.ask(Operation::Delete { id: "c".into() }).unwrap();
+    // A helper that hangs can be looked at.
+    let id = client.send(Operation::Create(pod.container("h", &["HANG"])), &[]);
+    client.list();
+    let pid = pod.ready.pid;
+    let helper = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let number = Pid::from_raw(helper.trim().parse().unwrap()).unwrap();
+    let helper = format!("/proc/{number}");
+    while fs::read_link(format!("{helper}/exe")).unwrap() != Path::new(given) {
+        client.list();
+    }
+    assert_eq!(fs::read(format!("{helper}/cmdline")).unwrap(), format!("{NAME}\0{ARGUMENT}\0").into_bytes());
+    let theirs = fs::read_dir(format!("{helper}/fd")).unwrap();
+    let theirs: Vec<PathBuf> = theirs.map(|entry| fs::read_link(entry.unwrap().path()).unwrap()).collect();
+    assert!(!theirs.contains(&given.into()), "{theirs:?}");
+    kill_process(number, Signal::KILL).unwrap();
+    assert_eq!(client.answer(id).unwrap_err().reason, Reason::Internal);
+    assert_eq!(pod.descriptors().iter().filter(|target| *target == given).count(), 1);
+}
+
+fn a_helper_that_could_be_changed_is_refused() {
+    let executable = std::env::current_exe().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let memory = File::from(memfd_create("open", MemfdFlags::CLOEXEC).unwrap());
+    for helper in [own(), memory, File::open("/dev/null").unwrap()] {
+        let error = start(folder.path(), &executable, helper.as_fd()).unwrap_err().to_string();
+        assert_eq!(error, "cannot take the runtime helper's executable: it is not a sealed memory file");
+    }
+}
+
 fn a_failed_start_says_why() {
     let own = std::env::current_exe().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -91,7 +149,7 @@ fn a_failed_start_says_why() {
         if let Some(content) = content {
             fs::write(folder.path().join(POD), content).unwrap();
         }
-        let error = start(folder.path(), &own).unwrap_err().to_string();
+        let error = start(folder.path(), &own, helper()).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
     };
     check(None, "cannot open");
@@ -100,7 +158,7 @@ fn a_failed_start_says_why() {
     check(Some(r#"{"version":1,"uid":"u","sysctls":{"kernel.panic":"1"}}"#), "kernel.panic does not belong");
     check(Some(r#"{"version":1,"uid":"u","cgroup":"/nowhere"}"#), "cannot enter /nowhere");
     let pod = Pod::new();
-    let error = start(pod.folder(), &own).unwrap_err().to_string();
+    let error = start(pod.folder(), &own, helper()).unwrap_err().to_string();
     assert!(error.contains("does another shim run?"), "{error}");
     pod.client();
 }

@@ -1,6 +1,8 @@
 //! Shims as processes.
 
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use coracle_shim_protocol::files::{READY, Ready, SOCKET};
 use coracle_shim_protocol::process;
@@ -10,28 +12,37 @@ use crate::runtime::parts::{Later, Link, Sandboxes};
 use crate::runtime::record::read;
 use crate::volumes::blocking;
 
-/// Starts shims from a program.
+/// Starts shims from their executable, with that of their helpers.
 #[derive(Debug, Clone)]
-pub struct Shims {
-    program: PathBuf,
+pub struct Shims(Arc<Executables>);
+
+#[derive(Debug)]
+struct Executables {
+    shim: OwnedFd,
+    helper: OwnedFd,
 }
 
 impl Shims {
-    /// The program is coracle-init: a path, or `/proc/self/fd/N` of a memory file.
+    /// `shim` is coracle-init, `helper` coracle-runtime; the latter must be
+    /// [sealed](coracle_shim_protocol::executable::sealed).
     #[must_use]
-    pub fn new(program: PathBuf) -> Self {
-        Self { program }
+    pub fn new(shim: OwnedFd, helper: OwnedFd) -> Self {
+        Self(Arc::new(Executables { shim, helper }))
+    }
+}
+
+impl Executables {
+    fn start(&self, folder: &Path) -> Result<Ready, String> {
+        let path = PathBuf::from(format!("/proc/self/fd/{}", self.shim.as_raw_fd()));
+        process::start(folder, &path, self.helper.as_fd()).map_err(|error| format!("failed to start the shim: {error}"))
     }
 }
 
 impl Sandboxes for Shims {
     fn start<'a>(&'a self, folder: &'a Path) -> Later<'a, Link> {
         Box::pin(async move {
-            let (owned, program) = (folder.to_owned(), self.program.clone());
-            blocking(move || {
-                process::start(&owned, &program).map_err(|error| format!("failed to start the shim: {error}"))
-            })
-            .await?;
+            let (owned, executables) = (folder.to_owned(), Arc::clone(&self.0));
+            blocking(move || executables.start(&owned)).await?;
             connect(&folder.join(SOCKET)).await
         })
     }
@@ -82,7 +93,8 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_adopted_where_nobody_is() {
         let scratch = tempfile::tempdir().unwrap();
-        let shims = Shims::new("/bin/true".into());
+        let open = |path| OwnedFd::from(std::fs::File::open(path).unwrap());
+        let shims = Shims::new(open("/bin/true"), open("/dev/null"));
         assert!(shims.adopt(scratch.path()).await.unwrap().is_none());
         assert!(shims.start(scratch.path()).await.unwrap_err().starts_with("failed to start the shim: "));
     }

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use coracle_shim_protocol::frame;
-use coracle_shim_protocol::helper::{Report, Request};
+use coracle_shim_protocol::helper::{ARGUMENT, Report, Request};
 use coracle_shim_protocol::message::{Failure, Size};
 use coracle_shim_protocol::socket;
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
@@ -150,7 +150,7 @@ impl Rig {
         let mut errors = File::from(memfd_create("errors", MemfdFlags::CLOEXEC).unwrap());
         #[expect(clippy::disallowed_methods, reason = "the helper under test; it is waited for below")]
         let mut command = std::process::Command::new("/proc/self/exe");
-        command.arg("runtime").env_clear().current_dir("/").stdin(file).stdout(std::process::Stdio::null());
+        command.arg(ARGUMENT).env_clear().current_dir("/").stdin(file).stdout(std::process::Stdio::null());
         command.stderr(errors.try_clone().unwrap());
         let mut places = self.places.borrow_mut();
         for (place, descriptor) in places.iter_mut().zip([Some(&writer)].into_iter().chain(descriptors.iter().copied()))

@@ -30,6 +30,8 @@ pub(super) struct Shim {
     pub(super) start: Start,
     /// What it tells about itself.
     pub(super) ready: Ready,
+    /// The runtime helper's executable.
+    pub(super) helper: OwnedFd,
     /// Descriptors that only have to stay open: the namespaces, the lock on `pod.json`.
     #[expect(dead_code, reason = "held, not used")]
     pub(super) held: Vec<OwnedFd>,

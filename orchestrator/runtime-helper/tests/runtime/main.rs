@@ -1,5 +1,5 @@
-//! The runtime helper on real containers. This binary is shim, helper and the containers' program, as coracle-init is of
-//! the product; it needs root and a control group of the second version, and makes its own mount namespace.
+//! The runtime helper on real containers. This binary is shim, helper and the containers' program; it needs
+//! root and a control group of the second version, and makes its own mount namespace.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,11 +16,13 @@ mod sys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use coracle_shim_protocol::helper::ARGUMENT;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let name = arguments.first().map(String::as_str).unwrap_or_default();
-    if arguments.get(1).is_some_and(|argument| argument == "runtime") {
-        return coracle_shim::runtime::main();
+    if arguments.get(1).is_some_and(|argument| argument == ARGUMENT) {
+        return coracle_runtime::main();
     }
     if name.ends_with(payload::NAME) {
         return payload::main(arguments.get(1..).unwrap_or_default());

@@ -93,7 +93,7 @@ impl Shim {
             } else {
                 None
             };
-            Ok((process::helper(request, descriptors)?, console))
+            Ok((process::helper(&self.helper, request, descriptors)?, console))
         };
         let (helper, console) = attempt().map_err(|error| internal("cannot start the runtime helper", &error))?;
         let deadline = Moment::now().after(self.start.helper_milliseconds);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use coracle_shim_protocol::message::Rotate;
 
-use crate::shim::clock;
+use crate::clock;
 
 /// Nanoseconds of one second.
 const SECOND: u64 = 1_000_000_000;

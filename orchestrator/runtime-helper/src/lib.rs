@@ -4,6 +4,10 @@
 //! the process itself (user, capabilities, filter, terminal, execve) is ours, in one place for the first process and
 //! for those of exec ([`identity`], [`settle`], [`program`]): libcontainer's own exec leaves out the user namespace and
 //! the filter, and its first process cannot get a filter together with `noNewPrivileges: false`.
+//!
+//! An executable of its own, so that process 1, the initrd and the shims do not carry libcontainer. `docs/containers.md`
+//! is the contract.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::unreachable, clippy::string_slice))]
 
 mod capabilities;
 mod cgroup;
@@ -41,6 +45,8 @@ const UNREADABLE: u8 = 2;
 /// The helper, from its start to its end.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The program is started through a descriptor, whose number would be its name in lists of processes.
+    let _ = rustix::thread::set_name(c"coracle-runtime");
     let (Ok(request), Ok(report)) = (sys::inherit(REQUEST), sys::inherit(REPORT)) else {
         return ExitCode::from(UNREADABLE);
     };
@@ -102,5 +108,5 @@ fn write(descriptor: OwnedFd, mut report: Report) -> Result<(), String> {
 
 fn diagnose(text: &str) {
     // There is nobody else to tell when this fails.
-    let _ = writeln!(std::io::stderr(), "coracle-init runtime: {text}");
+    let _ = writeln!(std::io::stderr(), "coracle-runtime: {text}");
 }

@@ -30,6 +30,7 @@ const OOM_SCORE: &str = "-998";
 pub(super) fn ready(folder: &Path) -> Result<Shim> {
     let null = process::null().attempt("open", Path::new("/dev/null"))?;
     sys::close_inherited(&null).attempt("close", Path::new("inherited descriptors"))?;
+    let helper = process::take_helper(&null).attempt("take", Path::new("the runtime helper's executable"))?;
     let (start, lock) = pod(folder)?;
     become_shim(&start)?;
     let signals = child_signals().attempt("watch", Path::new("SIGCHLD"))?;
@@ -60,6 +61,7 @@ pub(super) fn ready(folder: &Path) -> Result<Shim> {
         folder: folder.to_owned(),
         start,
         ready,
+        helper,
         held,
         pause: pidfd,
         poller,

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use rustix::thread::UnshareFlags;
 
 /// The first number that is not one of the helper's.
-const FREE: RawFd = 16;
+pub(super) const FREE: RawFd = 16;
 
 /// File of the calling process' rank among the victims of an out-of-memory kill.
 const OOM: &CStr = c"/proc/self/oom_score_adj";

@@ -12,7 +12,7 @@ use coracle_shim_protocol::message::Rotate;
 
 use super::file::LogFile;
 use super::lines::Lines;
-use crate::shim::clock::{self, Moment};
+use crate::clock::{self, Moment};
 
 /// Milliseconds between two tries to write to a full disk.
 const RETRY: u64 = 1000;
@@ -25,7 +25,7 @@ const FLUSH: usize = 32 << 10;
 
 /// One of the streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::shim) enum Stream {
+pub(crate) enum Stream {
     /// The output, or the terminal.
     Output,
     /// The errors.
@@ -34,7 +34,7 @@ pub(in crate::shim) enum Stream {
 
 /// What reading came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::shim) enum Progress {
+pub(crate) enum Progress {
     /// More may come.
     Open,
     /// The stream ended.
@@ -45,7 +45,7 @@ pub(in crate::shim) enum Progress {
 
 /// The log of one container and its sources.
 #[derive(Debug)]
-pub(in crate::shim) struct Pump {
+pub(crate) struct Pump {
     log: Option<LogFile>,
     sources: [Source; 2],
     /// Entries that the disk did not take.
@@ -71,7 +71,7 @@ struct Stall {
 
 impl Pump {
     /// With a log at `path`, or without one.
-    pub(in crate::shim) fn new(path: Option<&Path>, rotate: Rotate) -> io::Result<Self> {
+    pub(crate) fn new(path: Option<&Path>, rotate: Rotate) -> io::Result<Self> {
         let log = path.map(|path| LogFile::open(path, rotate)).transpose()?;
         let source = |name| Source { file: None, lines: Lines::new(name) };
         Ok(Self {
@@ -84,19 +84,19 @@ impl Pump {
     }
 
     /// Takes the reading end, which must not block.
-    pub(in crate::shim) fn attach(&mut self, stream: Stream, end: OwnedFd) {
+    pub(crate) fn attach(&mut self, stream: Stream, end: OwnedFd) {
         self.source(stream).file = Some(File::from(end));
     }
 
     /// The descriptor to wait for.
-    pub(in crate::shim) fn descriptor(&self, stream: Stream) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn descriptor(&self, stream: Stream) -> Option<BorrowedFd<'_>> {
         let [output, errors] = &self.sources;
         let source = if stream == Stream::Output { output } else { errors };
         source.file.as_ref().map(File::as_fd)
     }
 
     /// Reads one chunk.
-    pub(in crate::shim) fn read(&mut self, stream: Stream, buffer: &mut Vec<u8>) -> Progress {
+    pub(crate) fn read(&mut self, stream: Stream, buffer: &mut Vec<u8>) -> Progress {
         if self.is_stalled() {
             return Progress::Stalled;
         }
@@ -141,7 +141,7 @@ impl Pump {
     }
 
     /// Reads what is in the pipes now; for the moment when the container has ended.
-    pub(in crate::shim) fn drain(&mut self, buffer: &mut Vec<u8>) {
+    pub(crate) fn drain(&mut self, buffer: &mut Vec<u8>) {
         for stream in [Stream::Output, Stream::Errors] {
             let available = self.descriptor(stream).and_then(|end| rustix::io::ioctl_fionread(end).ok()).unwrap_or(0);
             // Another process may hold the pipe and write on: what was there at the start is enough.
@@ -155,17 +155,17 @@ impl Pump {
     }
 
     /// Whether reading must wait for the disk.
-    pub(in crate::shim) fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.stall.is_some_and(|stall| !stall.lossy)
     }
 
     /// When [`Pump::retry`] is to be called.
-    pub(in crate::shim) fn due(&self) -> Option<Moment> {
+    pub(crate) fn due(&self) -> Option<Moment> {
         self.stall.map(|stall| stall.retry)
     }
 
     /// Tries to write what the disk did not take; says whether reading may go on.
-    pub(in crate::shim) fn retry(&mut self, now: Moment) -> bool {
+    pub(crate) fn retry(&mut self, now: Moment) -> bool {
         let Some(stall) = self.stall.filter(|stall| stall.retry <= now) else { return self.stall.is_none() };
         if stall.lossy {
             // The next output tries the disk again.
@@ -190,7 +190,7 @@ impl Pump {
     }
 
     /// Opens the log's path anew.
-    pub(in crate::shim) fn reopen(&mut self) -> io::Result<()> {
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
         self.log.as_mut().map_or(Ok(()), LogFile::reopen)
     }
 
