@@ -144,15 +144,6 @@ impl Architecture {
         }
     }
 
-    /// The number in ELF headers.
-    #[must_use]
-    pub const fn elf_machine(self) -> u64 {
-        match self {
-            Self::X86_64 => 62,
-            Self::Aarch64 => 183,
-        }
-    }
-
     /// The name in Debian.
     #[must_use]
     pub const fn debian(self) -> lock::Architecture {

@@ -1,7 +1,10 @@
 //! The build itself: from a board's name to a directory with disk, slot and manifest.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use coracle_image_layout::Builder;
 
 use crate::board::{self, Board, Boards, ModuleSet};
 use crate::digest::Digest;
@@ -9,6 +12,7 @@ use crate::disk::{self, Bios};
 use crate::elf::Elf;
 use crate::esp;
 use crate::files;
+use crate::images::{self, Package, Table};
 use crate::initrd;
 use crate::keys::{self, Keys};
 use crate::libraries::{self, Preload, Tools};
@@ -91,6 +95,12 @@ pub enum Error {
     /// The package list.
     #[error(transparent)]
     Request(#[from] request::Error),
+    /// The table of container images.
+    #[error(transparent)]
+    Table(#[from] images::Invalid),
+    /// The container images.
+    #[error(transparent)]
+    Images(#[from] images::Error),
     /// The packages.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -159,6 +169,11 @@ impl Sources {
         self.root.join("image-builder/packages.toml")
     }
 
+    /// The container images.
+    fn images(&self) -> PathBuf {
+        self.root.join("image-builder/images.toml")
+    }
+
     /// A file of `image-builder/grub/`, whose README says which is which.
     fn grub(&self, name: &str) -> PathBuf {
         self.root.join("image-builder/grub").join(name)
@@ -174,22 +189,23 @@ impl Sources {
     }
 }
 
-/// Makes the current state of the archive the lock.
+/// Makes the current state of the archive the lock; with `keep` what is locked stays as it is.
 ///
 /// # Errors
-/// The archive cannot be read or lacks a package, or the lock cannot be written.
-pub fn update_lock(sources: &Sources, cache: &Path, progress: &Progress) -> Result<Lock, Error> {
+/// The archive cannot be read or lacks a package, or the lock cannot be read or written.
+pub fn update_lock(sources: &Sources, cache: &Path, keep: bool, progress: &Progress) -> Result<Lock, Error> {
     let boards = Boards::load(&sources.boards())?;
-    let keys = List::load(&sources.package_list())?.all(boards.all());
+    let keys = List::load(&sources.package_list())?.all(boards.all(), &Table::load(&sources.images())?);
     progress.stage("reading the archive's package lists");
     files::create_dirs(cache)?;
     let _alone = files::lock(cache)?;
     let apt = open_archive(sources, cache)?;
     let wanted: Vec<_> = keys.iter().map(|(_, machine, name)| (*machine, name.clone())).collect();
     let offers = store::offers(&apt, &wanted)?;
+    let old = if keep { Lock::load(&sources.lock())? } else { Lock::default() };
     let mut lock = Lock::default();
     for key in &keys {
-        lock.add(store::resolve(key, &offers)?)?;
+        lock.add(old.get(key).cloned().or_else(|_| store::resolve(key, &offers))?)?;
     }
     files::write(&sources.lock(), lock.text()?.as_bytes())?;
     Ok(lock)
@@ -209,6 +225,8 @@ pub fn fetch(
     let list = List::load(&sources.package_list())?;
     let host = Architecture::host();
     let mut keys = list.for_board(board, host);
+    let images = Table::load(&sources.images())?;
+    keys.extend(images.packages(images.of_slots(), board.architecture.debian()));
     if tests {
         keys.extend(list.for_tests(host));
     }
@@ -233,6 +251,40 @@ pub fn extract(
     }
     files::write(out, tree.content(program)?)?;
     Ok(files::set_mode(out, 0o755)?)
+}
+
+/// Writes the layout of all container images, those of the tests too, for `machine` into the directory `out`, and tells
+/// their names.
+///
+/// # Errors
+/// The lock lacks a package, the archive cannot give it, an image cannot be made, or `out` cannot be written.
+pub fn write_images(
+    sources: &Sources,
+    machine: Architecture,
+    archive: &Archive,
+    out: &Path,
+    progress: &Progress,
+) -> Result<Vec<String>, Error> {
+    let table = Table::load(&sources.images())?;
+    let store = fill(sources, &table.packages(table.images(), machine), archive, progress)?;
+    progress.stage("making the container images");
+    let layout = make_images(&table, table.images(), machine, &store)?;
+    layout.write(out).map_err(|source| files::Error::new("write an image layout to", out, source))?;
+    Ok(table.images().map(|image| image.name.clone()).collect())
+}
+
+fn make_images<'a>(
+    table: &Table,
+    images: impl Iterator<Item = &'a images::Image>,
+    machine: Architecture,
+    store: &Store,
+) -> Result<Builder, images::Error> {
+    images::layout(table, images, machine, |name| {
+        let key = (Role::Image, machine, name.to_owned());
+        let entry = store.entries().find(|entry| entry.key() == key);
+        let version = entry.map(|entry| entry.version.clone()).unwrap_or_default();
+        Ok(Package { version, files: store.open(&key)? })
+    })
 }
 
 fn fill(sources: &Sources, keys: &[Key], archive: &Archive, progress: &Progress) -> Result<Store, Error> {
@@ -279,6 +331,9 @@ pub fn build(sources: &Sources, request: &Request<'_>, progress: &Progress) -> R
         request.tool_clock.map(|offset| clock(&store, offset)).transpose()?,
     )?;
     let kernel = Kernel::new(&packages.kernel)?;
+    progress.stage("making the container images");
+    let table = Table::load(&sources.images())?;
+    let images = make_images(&table, table.of_slots(), board.architecture.debian(), &store)?;
     let inputs = SlotInputs {
         board,
         modules: boards.modules(board),
@@ -286,6 +341,7 @@ pub fn build(sources: &Sources, request: &Request<'_>, progress: &Progress) -> R
         coracle: executable(request.coracle, board)?,
         slot_script: files::read_text(&sources.grub("slot.cfg"))?,
         packages: &packages.slot,
+        images: images.files().map_err(images::Error::Layout)?,
         kernel: &kernel,
     };
     let made = make_slot(&inputs, &keys, &tools, scratch.path(), progress)?;
@@ -367,7 +423,7 @@ fn executable(path: &Path, board: &Board) -> Result<Arc<[u8]>, Error> {
     let bytes = files::read(path)?;
     let refuse = |what| Error::Executable { path: path.to_owned(), what, architecture: board.architecture.name() };
     let elf = Elf::parse(&bytes).map_err(|_| refuse("not an executable"))?;
-    if elf.machine() != Ok(board.architecture.elf_machine()) {
+    if elf.machine() != Ok(board.architecture.debian().elf_machine()) {
         return Err(refuse("for another architecture"));
     }
     if elf.interpreter().is_some() {
@@ -384,6 +440,7 @@ struct SlotInputs<'a> {
     coracle: Arc<[u8]>,
     slot_script: String,
     packages: &'a Tree,
+    images: BTreeMap<String, Vec<u8>>,
     kernel: &'a Kernel<'a>,
 }
 
@@ -405,6 +462,7 @@ fn make_slot(
         init: Arc::clone(&inputs.init),
         coracle: Arc::clone(&inputs.coracle),
         packages: inputs.packages,
+        images: &inputs.images,
         initrd: Arc::clone(&initrd),
         slot_script: &inputs.slot_script,
     };

@@ -17,6 +17,7 @@ pub mod elf;
 pub mod esp;
 pub mod fat;
 pub mod files;
+pub mod images;
 pub mod initrd;
 pub mod keys;
 pub mod libraries;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use image_builder::board::Boards;
 use image_builder::build::{self, Archive, Error, Request, Sources};
+use image_builder::packages::lock::Architecture;
 use image_builder::packages::store::Strictness;
 use image_builder::progress::Progress;
 
@@ -70,11 +71,23 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Write an OCI layout of all container images, those of the tests too.
+    Images {
+        /// Debian's name of the architecture; this host's by default.
+        #[arg(long, value_parser = ["amd64", "arm64"])]
+        architecture: Option<String>,
+        /// The directory to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// The package lock.
     Lock {
         /// Make the archive's current packages the lock.
-        #[arg(long, required = true)]
+        #[arg(long)]
         update: bool,
+        /// Lock only what the lock lacks, and drop what nothing asks for any more.
+        #[arg(long, required_unless_present = "update", conflicts_with = "update")]
+        add: bool,
     },
 }
 
@@ -125,8 +138,19 @@ fn run(arguments: Arguments) -> Result<(), Error> {
             let archive = Archive { cache, offline: false, strictness: Strictness::Development };
             build::extract(&sources, (&package, &program), &archive, &out, &progress)?;
         }
-        Command::Lock { update: _ } => {
-            let lock = build::update_lock(&sources, &cache, &progress)?;
+        Command::Images { architecture, out } => {
+            let machine = match architecture.as_deref() {
+                Some("amd64") => Architecture::Amd64,
+                Some("arm64") => Architecture::Arm64,
+                _ => Architecture::host(),
+            };
+            let archive = Archive { cache, offline: false, strictness: Strictness::Development };
+            for name in build::write_images(&sources, machine, &archive, &out, &progress)? {
+                println!("{name}");
+            }
+        }
+        Command::Lock { update: _, add } => {
+            let lock = build::update_lock(&sources, &cache, add, &progress)?;
             println!("{}: {} packages", sources.lock().display(), lock.entries().count());
         }
     }

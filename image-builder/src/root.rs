@@ -1,6 +1,7 @@
 //! The root of a slot: executables, modules, e2fsprogs, certificates, time zones and the few files of `/etc`.
 //! `docs/root-contract.md` is the specification.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::board::{Board, ModuleSet};
@@ -23,6 +24,8 @@ pub struct Content<'a> {
     pub coracle: Arc<[u8]>,
     /// The slot packages' files, all in one tree.
     pub packages: &'a Tree,
+    /// The layout of the slot's container images: files by path.
+    pub images: &'a BTreeMap<String, Vec<u8>>,
     /// The compressed initrd.
     pub initrd: Arc<[u8]>,
     /// The slot's GRUB script, with [`ARGUMENTS`] where the kernel arguments go.
@@ -126,6 +129,10 @@ pub fn make(content: &Content<'_>, kernel: &Kernel<'_>) -> Result<Root, Error> {
     tree.file("etc/ssl/certs/ca-certificates.crt", 0o644, certificate_bundle(packages))?;
     for (path, node) in packages.below(TIME_ZONES) {
         tree.add(path, node.clone())?;
+    }
+    let images = coracle_contract::paths::IMAGES.trim_start_matches('/');
+    for (path, bytes) in content.images {
+        tree.file(&format!("{images}/{path}"), 0o644, bytes.as_slice())?;
     }
     add_file_system_tools(content, &mut tree)?;
     let selection = add_modules(content.modules, kernel, &mut tree)?;

@@ -26,6 +26,8 @@ pub enum Architecture {
 pub enum Role {
     /// Boot loader bytes for the board's firmware.
     Boot,
+    /// Goes into a container image.
+    Image,
     /// The board's kernel and its modules.
     Kernel,
     /// Goes into the root.
@@ -118,6 +120,16 @@ impl Architecture {
             Self::Amd64 => "usr/lib/x86_64-linux-gnu",
             Self::Arm64 => "usr/lib/aarch64-linux-gnu",
             Self::All => "usr/lib",
+        }
+    }
+
+    /// The machine number of its executables in ELF headers: 62 is x86-64, 183 is AArch64.
+    #[must_use]
+    pub const fn elf_machine(self) -> u64 {
+        match self {
+            Self::Amd64 => 62,
+            Self::Arm64 => 183,
+            Self::All => 0,
         }
     }
 

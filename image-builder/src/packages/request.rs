@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::lock::{Architecture, Key, Role};
 use crate::board::Board;
 use crate::files;
+use crate::images::Table;
 
 /// The package list, by use.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -70,14 +71,15 @@ impl List {
         names.iter().map(|name| (Role::Test, host, name.clone())).collect()
     }
 
-    /// Everything that any board needs on any host: the content of the lock.
+    /// Everything that any board and any container image needs on any host: the content of the lock.
     #[must_use]
-    pub fn all(&self, boards: &[Board]) -> Vec<Key> {
+    pub fn all(&self, boards: &[Board], images: &Table) -> Vec<Key> {
         let mut keys: Vec<Key> = [Architecture::Amd64, Architecture::Arm64]
             .into_iter()
             .flat_map(|host| {
                 let boards = boards.iter().flat_map(move |board| self.for_board(board, host));
-                boards.chain(self.for_tests(host)).collect::<Vec<_>>()
+                let images = images.packages(images.images(), host);
+                boards.chain(images).chain(self.for_tests(host)).collect::<Vec<_>>()
             })
             .collect();
         keys.sort();
@@ -96,7 +98,8 @@ mod tests {
     fn the_committed_lock_answers_every_request_and_nothing_else() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let boards = Boards::load(&root.join("../board-configs")).unwrap();
-        let wanted = List::load(&root.join("packages.toml")).unwrap().all(boards.all());
+        let images = Table::load(&root.join("images.toml")).unwrap();
+        let wanted = List::load(&root.join("packages.toml")).unwrap().all(boards.all(), &images);
         let lock = Lock::load(&root.join("packages.lock")).unwrap();
         let locked: Vec<Key> = lock.entries().map(|entry| entry.key()).collect();
         assert_eq!(locked, wanted);

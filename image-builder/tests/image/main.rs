@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers outside of test functions fail the test")]
 
 mod built;
+mod containers;
 mod host_tools;
 mod reproducible;
 mod verified;

@@ -25,6 +25,9 @@ pub const CONFIG: &str = "/state/config";
 /// The orchestrator executable in the root image.
 pub const ORCHESTRATOR: &str = "/usr/bin/coracle";
 
+/// OCI layout in the root image: container images that are there from the start.
+pub const IMAGES: &str = "/usr/share/coracle/images";
+
 /// PID 1 in the root image.
 pub const INIT: &str = "/sbin/init";
 

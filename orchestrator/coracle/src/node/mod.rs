@@ -23,7 +23,7 @@ use coracle_containers::runtime::{Containers, Settings};
 use coracle_containers::spec::dns::ClusterDns;
 use coracle_containers::volumes::{Allocatable, Kernel, Volumes};
 use coracle_containers::{ContainerNode, Places};
-use coracle_contract::cgroups;
+use coracle_contract::{cgroups, paths};
 use coracle_images::image::{Roots, Store, native};
 use coracle_images::registries::Registries;
 use coracle_images::registry::{Client as Registry, Keychain, Timeouts};
@@ -39,9 +39,6 @@ use network::WaitingNetwork;
 
 /// k3s' file of registries.
 const REGISTRIES: &str = "/etc/rancher/k3s/registries.yaml";
-
-/// Images that are part of the slot.
-const PREBAKED: &str = "/usr/share/coracle/images";
 
 /// Why this process runs no node, if it runs none.
 pub(crate) fn refused(arguments: &cli::Server) -> Option<&'static str> {
@@ -149,7 +146,7 @@ async fn images(places: &Places, registries: Option<Registries>) -> Result<Store
         Err(error) => return Err(format!("{REGISTRIES}: {error}").into()),
     };
     let registry = Registry::new(registries, Timeouts::default())?;
-    let prebaked = Some(PathBuf::from(PREBAKED)).filter(|folder| folder.is_dir());
+    let prebaked = Some(PathBuf::from(paths::IMAGES)).filter(|folder| folder.is_dir());
     let roots = Roots { writable: places.data.join("containers"), prebaked };
     Ok(Store::open(roots, registry, native()).await?)
 }

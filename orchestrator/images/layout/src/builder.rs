@@ -1,6 +1,6 @@
 //! Writes images from lists of files: for tests, and for the images that are on a slot from the start.
 //!
-//! Same input, same bytes: times are zero, owners are numbers, and layers are plain tars, so that no compressor's
+//! Same input, same bytes: all files have one given time, owners are numbers, and layers are plain tars, so that no compressor's
 //! version shows in a digest.
 
 use std::collections::BTreeMap;
@@ -40,6 +40,7 @@ pub enum Kind {
 /// Collects images and writes them as one layout.
 #[derive(Debug, Default)]
 pub struct Builder {
+    time: u64,
     blobs: BTreeMap<Digest, Vec<u8>>,
     images: Vec<Descriptor>,
 }
@@ -77,24 +78,34 @@ impl Entry {
 }
 
 impl Builder {
-    /// Nothing yet.
+    /// Nothing yet; files have the time 0.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The plain tar of a layer.
+    /// Nothing yet; files have the given time in seconds since 1970.
+    #[must_use]
+    pub fn at(time: u64) -> Self {
+        Self { time, ..Self::default() }
+    }
+
+    /// The plain tar of a layer whose files have the time 0.
     ///
     /// # Errors
     /// A path does not fit into a tar.
     pub fn tar(entries: &[Entry]) -> io::Result<Vec<u8>> {
+        Self::tar_at(entries, 0)
+    }
+
+    fn tar_at(entries: &[Entry], time: u64) -> io::Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         for entry in entries {
             let mut header = tar::Header::new_ustar();
             header.set_mode(entry.mode);
             header.set_uid(entry.owner.0.into());
             header.set_gid(entry.owner.1.into());
-            header.set_mtime(0);
+            header.set_mtime(time);
             header.set_size(0);
             match &entry.kind {
                 Kind::File(content) => {
@@ -132,7 +143,7 @@ impl Builder {
     ) -> io::Result<Descriptor> {
         let mut parts = Vec::with_capacity(layers.len());
         for layer in layers {
-            let content = Self::tar(layer)?;
+            let content = Self::tar_at(layer, self.time)?;
             parts.push((Digest::of(&content), media_type::LAYER, content));
         }
         self.image_of_blobs(name, platform, config, parts)
@@ -201,20 +212,28 @@ impl Builder {
         &self.blobs
     }
 
+    /// The files of the layout by their path in it.
+    ///
+    /// # Errors
+    /// The index cannot be written as JSON.
+    pub fn files(&self) -> io::Result<BTreeMap<String, Vec<u8>>> {
+        let blobs =
+            self.blobs.iter().map(|(digest, content)| (format!("blobs/sha256/{}", digest.hex()), content.clone()));
+        let mut files: BTreeMap<String, Vec<u8>> = blobs.collect();
+        let index =
+            Index { schema_version: 2, media_type: media_type::INDEX.to_owned(), manifests: self.images.clone() };
+        files.insert("index.json".to_owned(), serde_json::to_vec(&index)?);
+        files.insert("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec());
+        Ok(files)
+    }
+
     /// Writes the layout into `directory`, which need not exist.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let blobs = directory.join("blobs/sha256");
-        std::fs::create_dir_all(&blobs)?;
-        for (digest, content) in &self.blobs {
-            std::fs::write(blobs.join(digest.hex()), content)?;
-        }
-        let index =
-            Index { schema_version: 2, media_type: media_type::INDEX.to_owned(), manifests: self.images.clone() };
-        std::fs::write(directory.join("index.json"), serde_json::to_vec(&index)?)?;
-        std::fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+        std::fs::create_dir_all(directory.join("blobs/sha256"))?;
+        self.files()?.into_iter().try_for_each(|(path, content)| std::fs::write(directory.join(path), content))
     }
 
     fn document(&mut self, media_type: &str, document: &impl Serialize) -> io::Result<Descriptor> {
@@ -264,5 +283,15 @@ mod tests {
             .map(|entry| entry.unwrap().path_bytes().len())
             .collect();
         assert_eq!(names.len(), 5);
+    }
+
+    #[test]
+    fn files_have_the_given_time() {
+        let platform = Platform { architecture: "amd64".to_owned(), os: "linux".to_owned(), variant: String::new() };
+        let mut builder = Builder::at(1_000);
+        builder.image("localhost/a:1", &platform, ImageConfig::default(), &[vec![Entry::file("a", "x")]]).unwrap();
+        let tar = builder.blobs().values().find(|blob| blob.len() > 512).unwrap();
+        let mut archive = tar::Archive::new(tar.as_slice());
+        assert_eq!(archive.entries().unwrap().next().unwrap().unwrap().header().mtime().unwrap(), 1_000);
     }
 }
