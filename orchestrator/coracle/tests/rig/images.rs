@@ -5,7 +5,7 @@ use std::path::Path;
 
 use coracle_image_layout::{Builder, Entry, ImageConfig};
 
-/// Writes a layout with `localhost/hello:1` and `:2`, which differ in the page that they serve.
+/// Writes a layout with `localhost/hello:1` and `:2`, which differ in the page that they serve, into `images`.
 pub(crate) fn write(folder: &Path) {
     let program = fs::read("/proc/self/exe").unwrap();
     let mut builder = Builder::new();
@@ -23,5 +23,5 @@ pub(crate) fn write(folder: &Path) {
         let layers = [vec![Entry::directory("bin"), Entry::program("bin/payload", program.clone())], entries];
         builder.image(&format!("localhost/hello:{tag}"), &coracle_images::image::native(), config, &layers).unwrap();
     }
-    builder.write(folder).unwrap();
+    builder.write(&folder.join("images")).unwrap();
 }

@@ -5,8 +5,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use coracle_contract::paths;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::process::{Pid, WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, ioctl_tiocsctty, set_parent_process_death_signal, setsid, wait};
 use rustix::system::sethostname;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
@@ -16,6 +17,11 @@ pub(crate) const OUTER: &str = "rig-outer";
 pub(crate) const INIT: &str = "rig-init";
 /// Runs a program in the network namespace of a process.
 pub(crate) const ENTER: &str = "rig-enter";
+/// The same in a session of its own, with its standard input as terminal.
+pub(crate) const TERMINAL: &str = "rig-terminal";
+
+/// Files of `/etc` that container engines mount over; what lies over `/etc` would hide them.
+const MOUNTED_OVER: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
 
 /// Where the cgroup v2 hierarchy is mounted on this machine.
 pub(crate) fn cgroups() -> PathBuf {
@@ -65,15 +71,16 @@ pub(crate) fn init(arguments: &[String]) -> ExitCode {
         fs::create_dir(memory.join(name)).unwrap();
         mount_bind(memory.join(name), place).unwrap();
     }
-    for name in ["upper", "work"] {
-        fs::create_dir(memory.join(name)).unwrap();
+    lay_over("/usr/share", &memory.join("share"));
+    fs::create_dir_all(paths::IMAGES).unwrap();
+    mount_bind(folder.join("images"), paths::IMAGES).unwrap();
+    if folder.join("etc").is_dir() {
+        let files = MOUNTED_OVER.map(|name| (name, fs::read(Path::new("/etc").join(name)).unwrap_or_default()));
+        lay_over("/etc", &memory.join("etc"));
+        files.iter().for_each(|(name, content)| fs::write(Path::new("/etc").join(name), content).unwrap());
+        fs::create_dir_all("/etc/rancher").unwrap();
+        mount_bind(folder.join("etc/rancher"), "/etc/rancher").unwrap();
     }
-    let shown = memory.display();
-    let layers = format!("lowerdir=/usr/share,upperdir={shown}/upper,workdir={shown}/work");
-    let layers = std::ffi::CString::new(layers).unwrap();
-    mount("overlay", "/usr/share", "overlay", none, Some(&*layers)).unwrap();
-    fs::create_dir_all("/usr/share/coracle/images").unwrap();
-    mount_bind(folder.join("images"), "/usr/share/coracle/images").unwrap();
 
     loop {
         #[expect(clippy::zombie_processes, reason = "this process waits for all its children below")]
@@ -84,8 +91,27 @@ pub(crate) fn init(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// `rig-enter PID PROGRAM ARGUMENT…`
+/// Makes a folder writable for the node alone; `own` will hold what it writes.
+fn lay_over(folder: &str, own: &Path) {
+    for name in ["upper", "work"] {
+        fs::create_dir_all(own.join(name)).unwrap();
+    }
+    let shown = own.display();
+    let layers = format!("lowerdir={folder},upperdir={shown}/upper,workdir={shown}/work");
+    let layers = std::ffi::CString::new(layers).unwrap();
+    mount("overlay", folder, "overlay", MountFlags::empty(), Some(&*layers)).unwrap();
+}
+
+/// `rig-terminal PID PROGRAM ARGUMENT…`
+pub(crate) fn enter_with_terminal(arguments: &[String]) -> ExitCode {
+    setsid().unwrap();
+    ioctl_tiocsctty(std::io::stdin()).unwrap();
+    enter(arguments)
+}
+
+/// `rig-enter PID PROGRAM ARGUMENT…`: it ends with the one who started it.
 pub(crate) fn enter(arguments: &[String]) -> ExitCode {
+    set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
     let network = fs::File::open(format!("/proc/{}/ns/net", arguments[1])).unwrap();
     move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), Some(LinkNameSpaceType::Network)).unwrap();
     if arguments[2] == "payload" {

@@ -16,14 +16,32 @@ mod images;
 mod inside;
 mod node;
 mod payload;
+mod registry;
+mod software;
+mod terminal;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 
 use node::Node;
 
 /// A case: it has a Kubernetes namespace of its name to itself.
 type Case = fn(&Node, &str);
+
+/// Cases that share a node.
+struct Suite {
+    name: &'static str,
+    cases: &'static [(&'static str, Case)],
+    /// Fills the node's folder before it starts: `images` (pre-baked ones) and `etc` (what is laid over the machine's).
+    prepare: fn(&Path),
+}
+
+const SUITES: [Suite; 3] = [
+    Suite { name: "agent", cases: agent::CASES, prepare: images::write },
+    Suite { name: "adopt", cases: adopt::CASES, prepare: images::write },
+    Suite { name: "software", cases: software::CASES, prepare: software::prepare },
+];
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
@@ -36,12 +54,13 @@ fn main() -> ExitCode {
         Some(inside::OUTER) => return inside::outer(&arguments),
         Some(inside::INIT) => return inside::init(&arguments),
         Some(inside::ENTER) => return inside::enter(&arguments),
+        Some(inside::TERMINAL) => return inside::enter_with_terminal(&arguments),
         _ => {}
     }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     let (mut passed, mut failed, mut out) = (0, 0, 0);
-    for (suite, cases) in [("agent", agent::CASES), ("adopt", adopt::CASES)] {
+    for Suite { name: suite, cases, prepare } in SUITES {
         let named: Vec<(String, &(&str, Case))> =
             cases.iter().map(|case| (format!("{suite}::{}", case.0), case)).collect();
         let chosen: Vec<_> = named.iter().filter(|(name, _)| is_wanted(name)).collect();
@@ -49,7 +68,7 @@ fn main() -> ExitCode {
         if chosen.is_empty() {
             continue;
         }
-        let node = Node::start();
+        let node = Node::start(prepare);
         for (name, (short, case)) in chosen {
             let namespace = short.replace('_', "-");
             let ok = catch_unwind(AssertUnwindSafe(|| node.run(&namespace, *case))).is_ok();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use coracle_contract::marker::Marker;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Case, images, inside};
+use crate::{Case, inside};
 
 /// How long anything may take that has to come; kubectl waits as long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -31,10 +31,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node and waits until it is ready.
-    pub(crate) fn start() -> Self {
+    /// Starts a node in a folder that was prepared and waits until it is ready.
+    pub(crate) fn start(prepare: fn(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("coracle-rig-").tempdir().unwrap();
-        images::write(&folder.path().join("images"));
+        prepare(folder.path());
         let name = folder.path().file_name().unwrap();
         let group = inside::cgroups().join(name);
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -91,11 +91,27 @@ impl Node {
         self.succeed(&format!("delete namespace {namespace} --timeout=120s"));
     }
 
+    /// Where its files lie.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A program in the network namespace of the node.
-    fn enter(&self, program: &Path) -> Command {
+    pub(crate) fn enter(&self, program: &Path) -> Command {
+        self.enter_by(inside::ENTER, program)
+    }
+
+    fn enter_by(&self, way: &str, program: &Path) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.env_clear().env("HOME", self.folder.path()).env("KUBECONFIG", self.folder.path().join("kubeconfig"));
-        command.arg(inside::ENTER).arg(self.first.to_string()).arg(program);
+        command.arg(way).arg(self.first.to_string()).arg(program);
+        command
+    }
+
+    /// kubectl with arguments, whose standard input becomes its controlling terminal.
+    pub(crate) fn command_in_terminal(&self, arguments: &[&str]) -> Command {
+        let mut command = self.enter_by(inside::TERMINAL, &self.kubectl);
+        command.args(arguments).env("TERM", "xterm");
         command
     }
 
