@@ -20,6 +20,12 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ("refusals", refusals),
 ];
 
+/// A page for a volume, and a word for a variable.
+pub(crate) const PAGE_AND_WORD: &str = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"pages"},
+    "data":{"index.html":"from a ConfigMap\n"}}
+---
+    {"apiVersion":"v1","kind":"Secret","metadata":{"name":"secret"},"stringData":{"word":"hidden"}}"#;
+
 /// A pod of one container with arguments, and more of its spec and of its container.
 fn pod(name: &str, args: &str, spec: &str, container: &str) -> String {
     format!(
@@ -33,13 +39,10 @@ fn await_ready(node: &Node, namespace: &str, names: &str) {
 }
 
 fn rollouts(node: &Node, namespace: &str) {
+    node.apply(namespace, PAGE_AND_WORD);
     node.apply(
         namespace,
-        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"pages"},"data":{"index.html":"from a ConfigMap\n"}}
----
-        {"apiVersion":"v1","kind":"Secret","metadata":{"name":"secret"},"stringData":{"word":"hidden"}}
----
-        {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":3,
+        r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":3,
         "selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{
         "terminationGracePeriodSeconds":2,"volumes":[{"name":"pages","configMap":{"name":"pages"}}],
         "containers":[{"name":"web","image":"localhost/hello:1","args":["serve","8080","/pages"],

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use coracle_image_layout::{Index, annotation};
 
 use crate::Case;
+use crate::agent::PAGE_AND_WORD;
 use crate::node::Node;
 use crate::registry::{self, Registry};
 use crate::terminal::Terminal;
@@ -73,13 +74,10 @@ fn hello(node: &Node, namespace: &str) {
 fn nginx(node: &Node, namespace: &str) {
     let _registry = Registry::start(node);
     node.apply(namespace, &pod("client"));
+    node.apply(namespace, PAGE_AND_WORD);
     node.apply(
         namespace,
-        r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"pages"},"data":{"index.html":"from a ConfigMap\n"}}
----
-        {"apiVersion":"v1","kind":"Secret","metadata":{"name":"secret"},"stringData":{"word":"hidden"}}
----
-        {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":3,
+        r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":{"replicas":3,
         "selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{
         "volumes":[{"name":"pages","configMap":{"name":"pages"}}],
         "containers":[{"name":"web","image":"registry.test/nginx:1","ports":[{"containerPort":80}],
