@@ -2,7 +2,7 @@
 #
 #   make run                  builds the image and boots it in a virtual machine, with kubectl ready; FRESH=1: on a new disk
 #   make stop                 shuts that machine down; FORCE=1: takes its power away
-#   make console              follows its console
+#   make console              follows its console; NEW=1: only from now on
 #   make smoke                builds, boots, fetches a page from a container, prints figures, powers off
 #   make test                 everything that CI runs
 #   make test SUITE=boot      one suite (the rows of .ci/suites)
@@ -24,7 +24,7 @@ export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
 export CORACLE_RUNTIME ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-runtime
 
-.PHONY: test test-nightly lint setup build images boot run stop console smoke mutants record schema-check schema-generate clean-images
+.PHONY: test test-nightly lint setup build images boot run stop console smoke machine mutants record schema-check schema-generate clean-images
 
 test: setup
 	.ci/test $(SUITE)
@@ -51,20 +51,23 @@ boot: setup
 
 # The virtual machine's board has the host's instruction set.
 VM_BOARD := $(if $(filter aarch64,$(ARCHITECTURE)),arm64-vm,x86_64-vm)
-RUN = CORACLE_KUBECTL="$$(.ci/kubectl)" cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p qemu-tests --bin run --
+RUN := cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p qemu-tests --bin run --
 
-run: setup
+# What a machine is made of; the oracle builds kubectl where PATH has none that fits.
+machine: setup
 	.ci/images $(VM_BOARD)
-	$(RUN) start $(if $(FRESH),--fresh)
+	cargo build --quiet --profile ci --target $(CORACLE_TARGET) -p oracle
+
+run: machine
+	$(RUN) start $(if $(filter-out 0,$(FRESH)),--fresh)
 
 stop:
 	$(RUN) stop $(if $(FORCE),--force)
 
 console:
-	$(RUN) console
+	$(RUN) console $(if $(NEW),--new)
 
-smoke: setup
-	.ci/images $(VM_BOARD)
+smoke: machine
 	$(RUN) smoke
 
 mutants: setup

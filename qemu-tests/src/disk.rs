@@ -40,14 +40,32 @@ impl Disk {
     /// `qemu-img` failed, for example because the image is larger.
     pub fn flashed(path: impl Into<PathBuf>, image: &Path, bytes: u64) -> Result<Self> {
         let disk = Self::at(path);
-        let image_bytes = image.metadata().map_err(Error::file("measure", image))?.len();
-        if image_bytes > bytes {
-            let message = format!("the image has {image_bytes} bytes and does not fit a disk of {bytes}");
-            return Err(Error::Unexpected { subject: disk.text(), message });
-        }
+        disk.fits(image, bytes)?;
         let backing = image.canonicalize().map_err(Error::file("find", image))?.display().to_string();
         image_tool(&["create", "-q", "-f", "qcow2", "-F", "raw", "-b", &backing, &disk.text(), &bytes.to_string()])?;
         Ok(disk)
+    }
+
+    /// A disk of this size with a copy of a raw image at its beginning, for a life longer than the image's.
+    ///
+    /// # Errors
+    /// `qemu-img` failed, for example because the image is larger.
+    pub fn copied(path: impl Into<PathBuf>, image: &Path, bytes: u64) -> Result<Self> {
+        let disk = Self::at(path);
+        disk.fits(image, bytes)?;
+        let from = image.display().to_string();
+        image_tool(&["convert", "-q", "-f", "raw", "-O", "qcow2", &from, &disk.text()])?;
+        disk.enlarge(bytes)?;
+        Ok(disk)
+    }
+
+    fn fits(&self, image: &Path, bytes: u64) -> Result<()> {
+        let image_bytes = image.metadata().map_err(Error::file("measure", image))?.len();
+        if image_bytes <= bytes {
+            return Ok(());
+        }
+        let message = format!("the image has {image_bytes} bytes and does not fit a disk of {bytes}");
+        Err(Error::Unexpected { subject: self.text(), message })
     }
 
     /// A copy in its present state: a second device flashed from the same image, or a state to return to.
@@ -204,5 +222,10 @@ mod tests {
         assert!(disk.write(4 << 20, b"x").is_err(), "beyond the end");
         assert_eq!(std::fs::read(&image).unwrap(), content);
         assert!(Disk::flashed(directory.path().join("small.qcow2"), &image, 512).is_err());
+
+        let own = Disk::copied(directory.path().join("own.qcow2"), &image, 1 << 20).unwrap();
+        assert!(Disk::copied(directory.path().join("small.qcow2"), &image, 512).is_err());
+        std::fs::remove_file(&image).unwrap();
+        assert_eq!((own.size().unwrap(), own.read(1000, 1000).unwrap()), (1 << 20, content[1000..2000].to_vec()));
     }
 }

@@ -23,7 +23,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A program could not be started or awaited.
-    #[error("start {program}; QEMU is installed by: {}", crate::version::INSTALL)]
+    #[error("start {program}{}", remedy(program))]
     Start {
         /// Its name.
         program: String,
@@ -54,6 +54,18 @@ pub enum Error {
         program: String,
         /// Its answer.
         found: String,
+    },
+    /// A program was still running at its bound, and was ended.
+    #[error("{program} {arguments} had not ended after {bound:?}: {stderr}")]
+    Endless {
+        /// Its name.
+        program: String,
+        /// Its arguments, joined.
+        arguments: String,
+        /// The bound.
+        bound: Duration,
+        /// What it wrote.
+        stderr: String,
     },
     /// An environment variable has a value that means nothing.
     #[error("{variable}={value} is not understood; {allowed}")]
@@ -148,6 +160,16 @@ impl Error {
     #[must_use]
     pub const fn suspects_kvm(&self) -> bool {
         matches!(self, Self::SilentUnderKvm { .. })
+    }
+}
+
+/// What installs the program, when it is one of QEMU's.
+fn remedy(program: &str) -> String {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    if name.starts_with("qemu") {
+        format!("; QEMU is installed by: {}", crate::version::INSTALL)
+    } else {
+        String::new()
     }
 }
 

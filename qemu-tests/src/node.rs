@@ -60,6 +60,14 @@ impl Parts {
     /// # Errors
     /// The image has not been built, or a tool is missing.
     pub fn flashed(lab: &Lab, machine: &'static Machine, more: &str) -> Result<Self> {
+        Self::flashed_for(lab, machine, more, Client::new(lab.path("kubeconfig"))?)
+    }
+
+    /// The same with given programs, whose kubeconfig does not exist yet.
+    ///
+    /// # Errors
+    /// The image has not been built, or a tool is missing.
+    pub fn flashed_for(lab: &Lab, machine: &'static Machine, more: &str, client: Client) -> Result<Self> {
         let token = seed::token()?;
         Ok(Self {
             machine,
@@ -67,7 +75,7 @@ impl Parts {
             disk: lab.flashed(machine)?,
             seed: seed::volume(&lab.path("seed.img"), &seed::user_data(NAME, &token, more))?,
             token,
-            client: Client::new(lab.path("kubeconfig"))?,
+            client,
         })
     }
 

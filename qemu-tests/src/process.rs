@@ -5,7 +5,7 @@ use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,6 +25,11 @@ pub(crate) fn start(program: &str, arguments: &[String], messages: File) -> Resu
     let mut command = new(program);
     let output = messages.try_clone().map_err(failed)?;
     command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(messages);
+    own(program, command)
+}
+
+fn own(program: &str, mut command: Command) -> Result<Owned> {
+    let failed = |source: io::Error| Error::Start { program: program.to_owned(), source };
     let mut child = command.spawn().map_err(failed)?;
     match pidfd(&child) {
         Ok(ended) => Ok(Owned { program: program.to_owned(), child, ended }),
@@ -32,6 +37,30 @@ pub(crate) fn start(program: &str, arguments: &[String], messages: File) -> Resu
             child.kill().and_then(|()| child.wait()).map_err(failed)?;
             Err(failed(source))
         }
+    }
+}
+
+/// Runs a program to its end, but not beyond a bound, and gives its standard output.
+pub(crate) fn bounded(program: &str, arguments: &[String], bound: Duration) -> Result<Vec<u8>> {
+    let failed = |source: io::Error| Error::Start { program: program.to_owned(), source };
+    let (mut output, mut messages) = (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
+    let mut command = new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command.stdout(output.try_clone().map_err(failed)?).stderr(messages.try_clone().map_err(failed)?);
+    let mut running = own(program, command)?;
+    let ended = running.wait(bound)?;
+    drop(running);
+    let read = |file: &mut File| {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map(|_| bytes)
+    };
+    let (output, messages) = (read(&mut output).map_err(failed)?, read(&mut messages).map_err(failed)?);
+    let said = || String::from_utf8_lossy(&[output.as_slice(), &messages].concat()).trim().to_owned();
+    let (program, arguments) = (program.to_owned(), arguments.join(" "));
+    match ended {
+        Some(status) if status.success() => Ok(output),
+        Some(status) => Err(Error::Program { program, arguments, status: status.to_string(), stderr: said() }),
+        None => Err(Error::Endless { program, arguments, bound, stderr: said() }),
     }
 }
 
@@ -136,6 +165,16 @@ mod tests {
         let failed = output("sh", &["-c".into(), "echo no disk >&2; exit 3".into()]).unwrap_err();
         assert!(failed.to_string().contains("no disk"), "{failed}");
         assert!(output("no-such-program", &[]).unwrap_err().to_string().contains("no-such-program"));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let script = |text: &str| ["-c".to_owned(), text.to_owned()];
+        assert_eq!(bounded("sh", &script("echo yes"), Duration::from_secs(60)).unwrap(), b"yes\n");
+        let failed = bounded("sh", &script("echo no node >&2; exit 1"), Duration::from_secs(60)).unwrap_err();
+        assert!(failed.to_string().contains("no node"), "{failed}");
+        let endless = bounded("sh", &script("echo waiting; exec sleep 1000"), Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(endless, Error::Endless { .. }), "{endless}");
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn read_line(bytes: &[u8]) -> What {
 }
 
 /// The text without terminal control sequences, which firmware and GRUB print in plenty.
-fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut kept = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();

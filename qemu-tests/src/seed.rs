@@ -1,7 +1,7 @@
 //! A NoCloud volume with a machine configuration, as clouds and virtual machine managers hand it in.
 
 use crate::error::{Error, Result};
-use crate::process;
+use crate::{private, process};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -32,10 +32,11 @@ pub fn token() -> Result<String> {
     Ok(letters)
 }
 
-/// Machine configuration of a device with this host name and bootstrap token; further lines are added as they are.
+/// Machine configuration of a device with this host name and bootstrap token; further lines are added as they are. The
+/// token stands in quotes, because one of digits alone would be a number.
 #[must_use]
 pub fn user_data(hostname: &str, token: &str, more: &str) -> String {
-    format!("#coracle-config\nhostname: {hostname}\nbootstrap-token: {token}\n{more}")
+    format!("#coracle-config\nhostname: {hostname}\nbootstrap-token: \"{token}\"\n{more}")
 }
 
 /// Writes the volume.
@@ -44,6 +45,8 @@ pub fn user_data(hostname: &str, token: &str, more: &str) -> String {
 /// mtools are missing or fail.
 pub fn volume(path: &Path, user_data: &str) -> Result<PathBuf> {
     let image = path.display().to_string();
+    // It holds a token.
+    private::replace(path, "")?;
     mtool("mformat", &["-C", "-i", &image, "-v", "CIDATA", "-f", "2880", "::"])?;
     let meta_data = "instance-id: coracle\n";
     for (name, text) in [("user-data", user_data), ("meta-data", meta_data)] {
@@ -83,7 +86,7 @@ mod tests {
         };
         assert!(show("mlabel", &["-s", "-i", "IMAGE", "::"]).contains("CIDATA"));
         let text = show("mtype", &["-i", "IMAGE", "::user-data"]);
-        assert_eq!(text, "#coracle-config\nhostname: edge\nbootstrap-token: abcdef.0\ndisable: []\n");
+        assert_eq!(text, "#coracle-config\nhostname: edge\nbootstrap-token: \"abcdef.0\"\ndisable: []\n");
         assert_eq!(show("mtype", &["-i", "IMAGE", "::meta-data"]), "instance-id: coracle\n");
     }
 }

@@ -1,5 +1,6 @@
 //! The shortest way through the whole product: boot, first contact, a web page from a container, power off.
 
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::lab::Lab;
@@ -50,8 +51,8 @@ impl fmt::Display for Figure {
 ///
 /// # Errors
 /// A step does not work.
-pub fn run(lab: &Lab, machine: &'static Machine, tell: impl Fn(&str)) -> Result<Vec<Figure>> {
-    let node = Parts::flashed(lab, machine, "")?.boot(lab)?;
+pub fn run(lab: &Lab, machine: &'static Machine, client: Client, tell: impl Fn(&str)) -> Result<Vec<Figure>> {
+    let node = Parts::flashed_for(lab, machine, "", client)?.boot(lab)?;
     tell("healthy");
     node.ready()?;
     let ready = node.started.elapsed();
@@ -71,10 +72,12 @@ pub fn run(lab: &Lab, machine: &'static Machine, tell: impl Fn(&str)) -> Result<
 }
 
 fn figures(node: &Node, machine: &Machine, (ready, running): (Duration, Duration)) -> Result<Vec<Figure>> {
-    let at = |name: &'static str, marker: &str, key: &str, value: &str| {
+    let at = |name: &'static str, marker: &str, key: &str, value: &str| -> Result<Figure> {
         let found = node.boot.all(marker).find(|found| found.get(key) == Some(value));
-        let value = found.and_then(|found| found.get("at-ms")).unwrap_or("?").to_owned();
-        Figure { name, value, unit: "ms after the start of the kernel" }
+        let time = found.and_then(|found| found.get("at-ms"));
+        let value =
+            time.ok_or_else(|| unknown(name, format!("no marker {marker} {key}={value} with a time")))?.to_owned();
+        Ok(Figure { name, value, unit: "ms after the start of the kernel" })
     };
     let size = |name: &'static str, path: &Path| -> Result<Figure> {
         let bytes = path.metadata().map_err(Error::file("measure", path))?.len();
@@ -86,20 +89,43 @@ fn figures(node: &Node, machine: &Machine, (ready, running): (Duration, Duration
         unit: "s after the start of QEMU",
     };
     let memory = node.client().kubectl("exec deployment/web -- cat /proc/meminfo")?;
-    let kibibytes = |key: &str| {
-        let line = memory.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let used = kibibytes("MemTotal").saturating_sub(kibibytes("MemAvailable")) / 1024;
+    let used = used_memory(&memory).ok_or_else(|| unknown("/proc/meminfo", memory))?;
     let image = Image::of(machine);
     Ok(vec![
         size("slot", &image.file("slot.img")?)?,
         size("disk, compressed", &image.file("disk.qcow2")?)?,
-        at("first process", "stage", "name", "pseudo-fs"),
-        at("root mounted", "stage", "name", "root"),
-        at("orchestrator ready", "heartbeat", "message", "ready"),
+        at("first process", "stage", "name", "pseudo-fs")?,
+        at("root mounted", "stage", "name", "root")?,
+        at("orchestrator ready", "heartbeat", "message", "ready")?,
         after("node Ready, first contact included", ready),
         after("first pod Ready", running),
         Figure { name: "memory in use with one pod", value: used.to_string(), unit: "MiB" },
     ])
+}
+
+fn unknown(subject: &str, message: String) -> Error {
+    Error::Unexpected { subject: subject.to_owned(), message }
+}
+
+/// Total less available memory in MiB.
+fn used_memory(meminfo: &str) -> Option<u64> {
+    let of = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Some(of("MemTotal")?.checked_sub(of("MemAvailable")?)? / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::used_memory;
+
+    #[test]
+    fn memory_that_is_not_told_is_no_figure() {
+        let text = "MemTotal:         997064 kB\nMemFree:          500000 kB\nMemAvailable:     800000 kB\n";
+        assert_eq!(used_memory(text), Some(192));
+        for bad in ["", "MemTotal: 5 kB\n", "MemTotal: 5 kB\nMemAvailable: 6 kB\n", "MemTotal: 5\nMemAvailable: 1\n"] {
+            assert_eq!(used_memory(bad), None, "{bad:?}");
+        }
+    }
 }

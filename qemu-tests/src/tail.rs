@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -42,6 +42,14 @@ impl Tail {
         inotify::add_watch(&changes, path, inotify::WatchFlags::MODIFY).map_err(|errno| failed(errno.into()))?;
         let file = File::open(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), file, changes, ended })
+    }
+
+    /// Leaves out what is there already.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn skip(&mut self) -> Result<()> {
+        self.file.seek(SeekFrom::End(0)).map(|_| ()).map_err(Error::file("read", &self.path))
     }
 
     /// Waits for more; without a deadline for as long as it takes.
@@ -99,6 +107,8 @@ mod tests {
         assert_eq!(tail.next(soon()).unwrap(), Next::Late);
         file.write_all(b"two\n").unwrap();
         assert_eq!(tail.next(None).unwrap(), Next::Bytes(b"two\n".to_vec()));
+        file.write_all(b"left out").unwrap();
+        tail.skip().unwrap();
         file.write_all(b"three\n").unwrap();
         writer.kill().unwrap();
         assert_eq!(tail.next(None).unwrap(), Next::Bytes(b"three\n".to_vec()));

@@ -6,12 +6,13 @@ use crate::acceleration::Accelerator;
 use crate::command_line::{self, Channel, Files, Spec};
 use crate::error::{Error, Result};
 use crate::guest::install_firmware;
+use crate::lock::Turn;
 use crate::pattern::event;
-use crate::process;
 use crate::qmp::Control;
-use crate::record::{Miss, Record, Wait};
+use crate::record::{Entry, Miss, Record, Wait};
 use crate::tail::Tail;
 use crate::version;
+use crate::{private, process};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::json;
@@ -41,13 +42,13 @@ pub struct Running {
 }
 
 impl Vm {
-    /// The machine of a folder, which is made if it is missing.
+    /// The machine of a folder, which is made if it is missing, and closed to others: keys lie in it.
     ///
     /// # Errors
     /// The folder cannot be made.
     pub fn at(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
-        fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;
+        private::folder(&folder)?;
         Ok(Self { folder })
     }
 
@@ -55,6 +56,14 @@ impl Vm {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Waits until nobody else starts the machine; `told` is called when somebody does.
+    ///
+    /// # Errors
+    /// The lock file cannot be made or locked.
+    pub fn hold(&self, told: impl FnOnce()) -> Result<Turn> {
+        Turn::take_at(&self.file("lock"), told)
     }
 
     /// The machine, if it runs.
@@ -120,14 +129,20 @@ impl Vm {
 
 impl Running {
     /// Presses the power button and waits for the end. False when the machine still runs after the bound.
+    /// QEMU may also be ended from outside meanwhile, which is no orderly end and an error.
     ///
     /// # Errors
     /// QEMU does not answer, or the machine was reset instead.
     pub fn power_off(mut self, bound: Duration) -> Result<bool> {
         self.control.command("system_powerdown", &json!({}))?;
-        let wait = Wait { wanted: &event("SHUTDOWN"), forbidden: &[event("RESET")], bound };
-        match self.record.wait(0, &wait) {
-            Ok(_) | Err(Miss::Closed) => process::ended(&self.ended, bound),
+        // The console goes to its file, so that the control connection is the only source.
+        self.record.close();
+        match own_end(&self.record, bound) {
+            Ok(_) => process::ended(&self.ended, bound),
+            Err(Miss::Closed) => Err(Error::Unexpected {
+                subject: "the machine".to_owned(),
+                message: "QEMU ended, but not because the machine switched itself off".to_owned(),
+            }),
             Err(Miss::Timeout | Miss::Silent(_)) => Ok(false),
             Err(Miss::Forbidden(entry)) => Err(Error::Forbidden {
                 wanted: "the end of the machine".to_owned(),
@@ -147,10 +162,17 @@ impl Running {
     }
 }
 
+/// Waits until the machine has switched itself off; QEMU's other reasons for its end do not count.
+fn own_end(record: &Record, bound: Duration) -> std::result::Result<(usize, Entry), Miss> {
+    let wanted = event("SHUTDOWN").with("reason", "guest-shutdown");
+    record.wait(0, &Wait { wanted: &wanted, forbidden: &[event("RESET")], bound })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::X86_64_BIOS;
+    use crate::record::Event;
     use std::os::unix::net::UnixListener;
 
     const BOUND: Duration = Duration::from_secs(60);
@@ -174,5 +196,27 @@ mod tests {
         assert!(vm.console(&running).is_ok());
         assert!(running.power_cut(BOUND).unwrap());
         assert!(vm.running().unwrap().is_none(), "it has ended");
+    }
+
+    #[test]
+    fn only_the_machines_own_end_is_orderly() {
+        let record = |events: &[(&str, serde_json::Value)]| {
+            let record = Record::new(None);
+            for (name, data) in events {
+                record.push_event(Event { name: (*name).to_owned(), data: data.clone() });
+            }
+            record.close();
+            record
+        };
+        let pressed = ("POWERDOWN", json!({}));
+        let shutdown = |reason: &str| ("SHUTDOWN", json!({ "guest": true, "reason": reason }));
+        for (events, want) in [
+            (vec![pressed.clone(), shutdown("guest-shutdown")], true),
+            (vec![pressed.clone(), shutdown("host-signal")], false),
+            (vec![pressed.clone(), ("RESET", json!({})), shutdown("guest-shutdown")], false),
+            (vec![pressed], false),
+        ] {
+            assert_eq!(own_end(&record(&events), BOUND).is_ok(), want, "{events:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use coracle_contract::marker::Marker;
 use qemu_tests::client::Client;
-use qemu_tests::command_line::Spec;
+use qemu_tests::command_line::{Forward, Spec};
 use qemu_tests::disk::Disk;
 use qemu_tests::image::Image;
 use qemu_tests::lab::DISK_BYTES;
@@ -10,7 +10,7 @@ use qemu_tests::machine::{self, Architecture, Machine};
 use qemu_tests::node::{NAME, STEP_BOUND};
 use qemu_tests::tail::{Next, Tail};
 use qemu_tests::vm::{Running, Vm};
-use qemu_tests::{Error, Lab, Result, healthy, ports, progress, scenario, seed, smoke};
+use qemu_tests::{Error, Lab, Result, healthy, kubectl, ports, private, progress, scenario, seed, smoke};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,10 +27,11 @@ fn main() -> ExitCode {
         ["start", "--fresh"] => start(true),
         ["stop"] => stop(false),
         ["stop", "--force"] => stop(true),
-        ["console"] => console(),
+        ["console"] => console(false),
+        ["console", "--new"] => console(true),
         ["smoke"] => run_smoke(),
         _ => {
-            eprintln!("run: start [--fresh] | stop [--force] | console | smoke");
+            eprintln!("run: start [--fresh] | stop [--force] | console [--new] | smoke");
             return ExitCode::from(2);
         }
     };
@@ -66,83 +67,125 @@ fn unexpected(subject: &str, message: String) -> Error {
     Error::Unexpected { subject: subject.to_owned(), message }
 }
 
-fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|source| Error::File { operation: "read", path: path.to_owned(), source })
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|source| Error::File { operation: "write", path: path.to_owned(), source })
-}
-
 fn start(fresh: bool) -> Result<()> {
     let vm = Vm::at(folder())?;
+    let _alone = vm.hold(|| say("Another `make run` is at work; waiting for it."))?;
     let kubeconfig = vm.file("kubeconfig");
-    if vm.running()?.is_some() {
-        if fresh {
+    let begun = Instant::now();
+    let running = match vm.running()? {
+        Some(_) if fresh => {
             return Err(unexpected("the device", "it runs; `make stop` ends it first".to_owned()));
         }
-        say(&format!("The device runs already.\n  export KUBECONFIG={}", kubeconfig.display()));
-        return Ok(());
-    }
+        Some(_) if kubeconfig.is_file() => {
+            say("The device runs already.");
+            let client = Client::with(kubectl(&vm)?, &kubeconfig)?;
+            say(&hints(&client, port(&forwards(&vm)?, 8080)?));
+            return Ok(());
+        }
+        Some(running) => {
+            say("The device runs already; its kubeconfig is still to come.");
+            running
+        }
+        None => switch_on(&vm, fresh)?,
+    };
+    let console = vm.console(&running)?;
+    // QEMU listens to one at a time, and `make stop` must not have to wait.
+    drop(running);
+    wait_healthy(&vm, console, begun)?;
+
+    let forwards = forwards(&vm)?;
+    let client = Client::with(kubectl(&vm)?, &kubeconfig)?;
+    first_contact(&vm, &client, port(&forwards, 6443)?).map_err(|error| with_console(&vm, &error))?;
+    say(&format!("{:6.1} s  kubeconfig written", begun.elapsed().as_secs_f64()));
+    say(&format!("          waiting at most {} s until node {NAME} is Ready", STEP_BOUND.as_secs()));
+    client.node_ready(NAME, STEP_BOUND).map_err(|error| with_console(&vm, &error))?;
+    say(&format!("{:6.1} s  node {NAME} is Ready", begun.elapsed().as_secs_f64()));
+    say(&hints(&client, port(&forwards, 8080)?));
+    Ok(())
+}
+
+/// Starts the machine, on a new disk if there is none or a fresh one is wanted.
+fn switch_on(vm: &Vm, fresh: bool) -> Result<Running> {
     let fresh = fresh || !vm.file("disk.qcow2").is_file();
     if fresh {
-        flash(&vm)?;
+        flash(vm)?;
+    } else if bytes(&vm.file("slot.footer"))? != bytes(&Image::of(kind()).file("slot.footer")?)? {
+        say("The disk has another build of the system than target/images; `make run FRESH=1` takes the present one.");
     }
-    let forwards = ports::forwards(&[6443, 8080]);
-    let port = |guest: u16| forwards.iter().find(|forward| forward.guest == guest).map(|forward| forward.host);
-    let (Some(api), Some(web)) = (port(6443), port(8080)) else {
-        return Err(unexpected("127.0.0.1", "no port is free near 6443 or 8080".to_owned()));
-    };
+    let earlier = private::read(&vm.file("ports"))?.and_then(|text| ports::read(&text)).unwrap_or_default();
+    let forwards = ports::forwards_like(&earlier, &[6443, 8080], ports::is_free);
+    private::replace(&vm.file("ports"), &ports::record(&forwards))?;
     let spec = Spec {
         forwards,
         seed: Some("seed.img".into()),
         reaches_out: true,
         ..Spec::new(kind()).disk(&Disk::at("disk.qcow2"))
     };
-    scenario("run", |lab| vm.start(&spec, lab.accelerator(spec.machine)?, fresh))?;
-    let begun = Instant::now();
-    let running = vm.running()?.ok_or_else(|| unexpected("QEMU", "it ended at once".to_owned()))?;
-    say(&format!("The device starts; its console is {}", vm.file("console.log").display()));
-    wait_healthy(&vm, &running, begun)?;
+    scenario("run", |lab| {
+        let accelerator = lab.accelerator(spec.machine)?;
+        say(&format!("The device starts under {accelerator}; its console is {}", vm.file("console.log").display()));
+        vm.start(&spec, accelerator, fresh)
+    })?;
+    vm.running()?.ok_or_else(|| unexpected("QEMU", "it ended at once".to_owned()))
+}
 
-    let client = Client::new(&kubeconfig)?;
-    if kubeconfig.is_file() {
-        client.follow_port(api)?;
-    } else {
-        let token = read(&vm.file("token")).map_err(|_| {
-            unexpected(
-                "kubeconfig",
-                "it is gone, and the token was used: `make run FRESH=1` makes a new device".to_owned(),
-            )
-        })?;
-        client.first_contact(token.trim(), api, STEP_BOUND)?;
-        // It was good for one use.
-        let _gone = std::fs::remove_file(vm.file("token"));
+/// The ports that were chosen for the machine.
+fn forwards(vm: &Vm) -> Result<Vec<Forward>> {
+    let record = private::read(&vm.file("ports"))?.and_then(|text| ports::read(&text));
+    record.ok_or_else(|| unexpected("ports", "the record of the chosen ports is gone or damaged".to_owned()))
+}
+
+fn port(forwards: &[Forward], guest: u16) -> Result<u16> {
+    let found = forwards.iter().find(|forward| forward.guest == guest).map(|forward| forward.host);
+    found.ok_or_else(|| unexpected("127.0.0.1", format!("no port is free near {guest}")))
+}
+
+/// The kubectl that `CORACLE_KUBECTL` names, else the one that fits, linked into the machine's folder.
+fn kubectl(vm: &Vm) -> Result<PathBuf> {
+    match std::env::var_os("CORACLE_KUBECTL") {
+        Some(named) => Ok(named.into()),
+        None => kubectl::provide(&vm.file("bin"), say),
     }
-    say(&format!("{:6.1} s  kubeconfig written", begun.elapsed().as_secs_f64()));
-    client.node_ready(NAME, STEP_BOUND).map_err(|error| with_console(&vm, &error))?;
-    say(&format!("{:6.1} s  node {NAME} is Ready", begun.elapsed().as_secs_f64()));
-    say(&hints(&client, web));
-    Ok(())
+}
+
+fn first_contact(vm: &Vm, client: &Client, port: u16) -> Result<()> {
+    if client.kubeconfig().is_file() {
+        return client.follow_port(port);
+    }
+    let gone = "it is gone, and the token was used: `make run FRESH=1` makes a new device";
+    let token = private::read(&vm.file("token"))?.ok_or_else(|| unexpected("kubeconfig", gone.to_owned()))?;
+    client.first_contact(token.trim(), port, STEP_BOUND)?;
+    // It was good for one use.
+    private::remove(&vm.file("token"))
 }
 
 /// A new disk with a new token.
 fn flash(vm: &Vm) -> Result<()> {
-    for name in ["kubeconfig", "token", "disk.qcow2", "seed.img"] {
-        let path = vm.file(name);
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(|source| Error::File { operation: "remove", path, source })?;
-        }
+    for name in ["disk.qcow2", "kubeconfig", "token", "seed.img", "ports"] {
+        private::remove(&vm.file(name))?;
     }
-    let token = seed::token()?;
-    write(&vm.file("token"), &token)?;
+    let (image, token, new) = (Image::of(kind()), seed::token()?, vm.file("disk.new"));
+    private::replace(&vm.file("token"), &token)?;
     seed::volume(&vm.file("seed.img"), &seed::user_data(NAME, &token, ""))?;
-    // Last: a disk without its token would be of no use.
-    Disk::flashed(vm.file("disk.qcow2"), &Image::of(kind()).disk()?, DISK_BYTES).map(|_| ())
+    let footer = image.file("slot.footer")?;
+    std::fs::copy(&footer, vm.file("slot.footer")).map_err(failed("copy", &footer))?;
+    private::remove(&new)?;
+    // A copy and no overlay: the next build replaces the image, and this disk stays.
+    Disk::copied(&new, &image.disk()?, DISK_BYTES)?;
+    // Last: a disk without its token, or half a disk, would be of no use.
+    std::fs::rename(&new, vm.file("disk.qcow2")).map_err(failed("name", &new))
 }
 
-fn wait_healthy(vm: &Vm, running: &Running, begun: Instant) -> Result<()> {
-    let mut console = vm.console(running)?;
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { operation, path, source }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(failed("read", path))
+}
+
+fn wait_healthy(vm: &Vm, mut console: Tail, begun: Instant) -> Result<()> {
     let deadline = begun + healthy::BOOT_BOUND;
     let mut rest = Vec::new();
     loop {
@@ -186,11 +229,19 @@ fn with_console(vm: &Vm, error: &Error) -> Error {
 }
 
 fn hints(client: &Client, web: u16) -> String {
-    let kubectl = client.program().display();
-    let pod = "kubectl create deployment web --image=localhost/hello:1 --replicas=2";
+    let bin = client.program().parent().unwrap_or_else(|| Path::new(".")).display();
+    let pod = r#"{"spec":{"containers":[{"name":"page","image":"localhost/hello:1","ports":[{"containerPort":8080,"hostPort":8080}]}]}}"#;
     format!(
-        "\nThe device is ready. Try:\n\n  export KUBECONFIG={}\n  alias kubectl={kubectl}\n  {pod}\n  kubectl get pods -o wide\n  kubectl exec -it deployment/web -- sh\n\nA pod with hostPort 8080 answers at http://127.0.0.1:{web}. `make console` follows the console, `make stop` shuts down.",
-        client.kubeconfig().display(),
+        "
+The device is ready. Try:
+
+  export KUBECONFIG='{kubeconfig}' PATH='{bin}':\"$PATH\"
+  kubectl create deployment hello --image=localhost/hello:1
+  kubectl run page --image=localhost/hello:1 --overrides='{pod}'
+  kubectl exec deployment/hello -- uname -a
+
+The page of the second is at http://127.0.0.1:{web}. `make console` follows the console, `make stop` shuts down.",
+        kubeconfig = client.kubeconfig().display(),
     )
 }
 
@@ -213,35 +264,38 @@ fn stop(force: bool) -> Result<()> {
     Err(unexpected("the device", "it has not shut down; `make stop FORCE=1` takes its power away".to_owned()))
 }
 
-fn console() -> Result<()> {
+fn console(only_new: bool) -> Result<()> {
     let vm = Vm::at(folder())?;
     let running = vm.running()?.ok_or_else(|| unexpected("the device", "it does not run: `make run`".to_owned()))?;
     let mut console: Tail = vm.console(&running)?;
-    loop {
-        match console.next(None)? {
-            Next::Bytes(bytes) => {
-                if std::io::stdout().write_all(&bytes).is_err() {
-                    return Ok(());
-                }
-            }
-            Next::Ended | Next::Late => return Ok(()),
+    // As above.
+    drop(running);
+    if only_new {
+        console.skip()?;
+    }
+    while let Next::Bytes(bytes) = console.next(None)? {
+        if std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush()).is_err() {
+            // Whoever looked on has gone.
+            break;
         }
     }
+    Ok(())
 }
 
 fn run_smoke() -> Result<()> {
     let begun = Instant::now();
     let tell = |text: &str| say(&format!("{:6.1} s  {text}", begun.elapsed().as_secs_f64()));
-    let figures = scenario("smoke", |lab: &Lab| smoke::run(lab, kind(), tell))?;
+    let vm = Vm::at(folder())?;
+    let kubectl = kubectl(&vm)?;
+    let figures = scenario("smoke", |lab: &Lab| {
+        let client = Client::with(kubectl.clone(), lab.path("kubeconfig"))?;
+        smoke::run(lab, kind(), client, tell)
+    })?;
     figures.iter().for_each(|figure| say(&figure.to_string()));
     let file = folder().join("../figures/guest.txt");
     let lines: String = figures.iter().map(|figure| format!("{figure}\n")).collect();
     if let Some(parent) = file.parent() {
-        std::fs::create_dir_all(parent).map_err(|source| Error::File {
-            operation: "make",
-            path: parent.into(),
-            source,
-        })?;
+        std::fs::create_dir_all(parent).map_err(failed("make", parent))?;
     }
-    write(&file, &lines)
+    std::fs::write(&file, &lines).map_err(failed("write", &file))
 }
