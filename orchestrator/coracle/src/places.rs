@@ -13,6 +13,8 @@ use crate::cli;
 pub(crate) struct Places {
     /// All of it: authorities and keys lie below `server/tls`.
     pub(crate) data: PathBuf,
+    /// Images and volumes of the node: on a device on DATA, since they are large and can be had again.
+    pub(crate) agent: PathBuf,
     /// The store.
     pub(crate) store: PathBuf,
     /// The administrator's kubeconfig, if one is written.
@@ -55,7 +57,8 @@ impl Places {
     /// A folder cannot be made.
     pub(crate) fn below(folder: &Path) -> Result<Self, Error> {
         let is_device = Path::new(paths::BOOT_FACTS).exists();
-        Self { data: folder.to_owned(), store: folder.join("server/db"), kubeconfig: None, is_device }.made()
+        let agent = agent(folder, is_device);
+        Self { data: folder.to_owned(), agent, store: folder.join("server/db"), kubeconfig: None, is_device }.made()
     }
 
     fn made(self) -> Result<Self, Error> {
@@ -78,8 +81,13 @@ impl Places {
         };
         let data = data.map_or(default_data, Path::to_owned);
         let kubeconfig = kubeconfig.map(Path::to_owned).or(default_kubeconfig);
-        Self { store: data.join("server/db"), data, kubeconfig, is_device: machine.is_device }
+        let agent = agent(&data, machine.is_device);
+        Self { store: data.join("server/db"), agent, data, kubeconfig, is_device: machine.is_device }
     }
+}
+
+fn agent(data: &Path, is_device: bool) -> PathBuf {
+    if is_device { PathBuf::from("/var/lib/rancher/k3s/agent") } else { data.join("agent") }
 }
 
 #[cfg(test)]
@@ -92,7 +100,9 @@ mod tests {
         let machine = |is_device, is_root| Machine { is_device, is_root, home };
         let device = Places::choose(None, None, &machine(true, true));
         assert_eq!((device.store, device.kubeconfig), (PathBuf::from("/state/cluster/server/db"), None));
+        assert_eq!(device.agent, Path::new("/var/lib/rancher/k3s/agent"));
         let root = Places::choose(None, None, &machine(false, true));
+        assert_eq!(root.agent, Path::new("/var/lib/rancher/k3s/agent"));
         assert_eq!(root.data, Path::new("/var/lib/rancher/k3s"));
         assert_eq!(root.kubeconfig.as_deref(), Some(Path::new("/etc/rancher/k3s/k3s.yaml")));
         let user = Places::choose(Some(Path::new("/d")), None, &machine(false, false));

@@ -48,7 +48,8 @@ impl Read<'_> {
             container_runtime_version: concat!("coracle://", env!("CARGO_PKG_VERSION")).to_owned(),
             kubelet_version: version::kubelet(),
             machine_id: text("/etc/machine-id"),
-            system_uuid: text("/sys/class/dmi/id/product_uuid"),
+            // As upstream: a machine whose firmware says none is known by its other id.
+            system_uuid: first([text("/sys/class/dmi/id/product_uuid"), text("/etc/machine-id")]),
             boot_id: text("/proc/sys/kernel/random/boot_id"),
             cpus: std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX)),
             memory: memory.total,
@@ -137,6 +138,10 @@ fn binary(bytes: u64) -> String {
         }
     }
     bytes.to_string()
+}
+
+fn first(texts: [String; 2]) -> String {
+    texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 fn text(path: &str) -> String {

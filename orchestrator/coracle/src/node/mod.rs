@@ -67,7 +67,7 @@ pub(crate) async fn start(
         None => rustix::system::uname().nodename().to_string_lossy().to_lowercase(),
     };
     let client: Arc<dyn Client> = Arc::new(LocalClient::new(api.clone(), Identity::node(&name)));
-    let places = Places { data: server.data.join("agent"), ..Places::default() };
+    let places = Places { data: server.agent.clone(), ..Places::default() };
     std::fs::create_dir_all(&places.data).map_err(|error| format!("{}: {error}", places.data.display()))?;
     let addresses_now = texts(&addresses.borrow());
     let conditions = if server.is_device { device::conditions(&loaded.problems) } else { Vec::new() };
