@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256, Sha512};
 /// The body of an answer and its entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// JSON.
+    /// JSON, where nobody has converted it.
     pub body: Vec<u8>,
     /// The entity tag with its quotes, as the header has it.
     pub etag: String,

@@ -26,7 +26,7 @@ pub(crate) fn header(name: &str, header: &str) -> String {
     recording(name).pointer(&format!("/answer/http/headers/{header}/0")).and_then(Value::as_str).unwrap().to_owned()
 }
 
-/// Takes out the sentences of an OpenAPI document, which we do not serve.
+/// Takes out the sentences of an OpenAPI document, which recordings do not hold.
 pub(crate) fn remove_descriptions(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -36,6 +36,13 @@ pub(crate) fn remove_descriptions(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(remove_descriptions),
         _ => {}
     }
+}
+
+/// A document without sentences.
+pub(crate) fn bare(document: &[u8]) -> Vec<u8> {
+    let mut value: Value = serde_json::from_slice(document).unwrap();
+    remove_descriptions(&mut value);
+    value.to_string().into_bytes()
 }
 
 /// Fails with the first differences, leaf by leaf.

@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{Body, Front, full, render};
-use crate::http::accept::{self, Offers};
+use crate::http::accept::{self, Offers, OpenApi};
 use crate::http::headers;
 use crate::http::path::Page;
 use crate::registry::Registry;
@@ -49,11 +49,7 @@ pub(super) fn answer<B>(front: &Front, page: &Page, request: &Request<B>) -> Res
             response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
             return response;
         }
-        Page::OpenApiV2 => {
-            let mut response = served_as_file(request, documents::openapi_v2(&all), "application/json");
-            response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
-            return response;
-        }
+        Page::OpenApiV2 => return openapi_v2(request, OpenApi::negotiate(accepted), || documents::openapi_v2(&all)),
         Page::OpenApiV3 => {
             let document = Document::clone(&front.index.get(&registry));
             let mut response = served_as_file(request, document, headers::PLAIN_TEXT);
@@ -104,6 +100,33 @@ fn not_found() -> Response<Body> {
     super::system::text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned())
 }
 
+/// The document of OpenAPI v2, without a body where the client accepts no form of it. Both forms have one tag, as upstream's.
+fn openapi_v2<B>(request: &Request<B>, form: Option<OpenApi>, made: impl FnOnce() -> Document) -> Response<Body> {
+    let mut response = match form.map(|form| (form, made())) {
+        Some((OpenApi::Protobuf, Document { etag, .. })) if is_known(request, &etag) => {
+            served_as_file(request, Document { body: Vec::new(), etag }, OpenApi::Protobuf.as_str())
+        }
+        Some((OpenApi::Protobuf, Document { body, etag })) => match documents::openapi_v2_to_protobuf(&body) {
+            Ok(body) => served_as_file(request, Document { body, etag }, OpenApi::Protobuf.as_str()),
+            Err(error) => {
+                tracing::error!(%error, "the OpenAPI v2 document has no protobuf form");
+                bodiless(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        },
+        Some((OpenApi::Json, document)) => served_as_file(request, document, OpenApi::Json.as_str()),
+        None => bodiless(StatusCode::NOT_ACCEPTABLE),
+    };
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn bodiless(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = status;
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
+}
+
 /// A schema document: one that is asked for by its hash never changes.
 fn schema<B>(request: &Request<B>, document: Document) -> Response<Body> {
     let hash = document.etag.trim_matches('"').to_owned();
@@ -136,8 +159,7 @@ fn served_as_file<B>(request: &Request<B>, document: Document, content_type: &st
 /// A document with its tag, or the word that the client has it already.
 fn tagged<B>(request: &Request<B>, document: Document, content_type: &str) -> Response<Body> {
     let Document { body, etag } = document;
-    let known = render::header(request.headers(), &IF_NONE_MATCH);
-    let mut response = if known.split(',').any(|known| known.trim() == etag) {
+    let mut response = if is_known(request, &etag) {
         let mut response = Response::new(full(""));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -152,4 +174,58 @@ fn tagged<B>(request: &Request<B>, document: Document, content_type: &str) -> Re
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// Whether the client has a document with this tag.
+fn is_known<B>(request: &Request<B>, etag: &str) -> bool {
+    render::header(request.headers(), &IF_NONE_MATCH).split(',').any(|known| known.trim() == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::CONTENT_TYPE;
+    use http_body_util::BodyExt as _;
+
+    const OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    const NEW: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+    fn ask(accept: &str, known: &str, json: &str) -> Response<Body> {
+        let request = Request::get("/openapi/v2").header(IF_NONE_MATCH, known).body(()).unwrap();
+        let made = || Document { body: json.to_owned().into_bytes(), etag: "\"tag\"".to_owned() };
+        openapi_v2(&request, OpenApi::negotiate(accept), made)
+    }
+
+    fn header<'a>(response: &'a Response<Body>, name: &http::HeaderName) -> Vec<&'a str> {
+        response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn openapi_v2_in_every_form() {
+        let json = r#"{"swagger":"2.0"}"#;
+        for (accept, known, status, content_type, body) in [
+            ("", "", 200, Some("application/json"), json),
+            ("application/json", "\"other\"", 200, Some("application/json"), json),
+            (OLD, "", 200, Some(NEW), "\n\u{3}2.0"),
+            (NEW, "", 200, Some(NEW), "\n\u{3}2.0"),
+            (NEW, "\"a\", \"tag\"", 304, None, ""),
+            ("application/json", "\"tag\"", 304, None, ""),
+            ("application/yaml", "", 406, None, ""),
+        ] {
+            let response = ask(accept, known, json);
+            assert_eq!(response.status(), status, "{accept}");
+            assert_eq!(header(&response, &CONTENT_TYPE), content_type.into_iter().collect::<Vec<_>>(), "{accept}");
+            assert_eq!(header(&response, &VARY), ["Accept-Encoding", "Accept"], "{accept}");
+            let tags: &[&str] = if status == 406 { &[] } else { &["\"tag\""] };
+            assert_eq!(header(&response, &ETAG), tags, "{accept}");
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body, "{accept}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_protobuf_is_served_as_json_only() {
+        let unknown = r#"{"swager":"2.0"}"#;
+        assert_eq!(ask(NEW, "", unknown).status(), 503);
+        assert_eq!(ask("", "", unknown).status(), 200);
+    }
 }

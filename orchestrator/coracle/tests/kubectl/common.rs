@@ -90,3 +90,8 @@ pub(crate) fn kubectl() -> PathBuf {
     let cache = oracle::programs::default_cache().unwrap();
     block_on(oracle::programs::build(&cache, None, &["kubectl".to_owned()])).unwrap().kubectl()
 }
+
+/// kubectl of Debian 13, which is 1.32: older than the skew that upstream tests, and what a user of that system types.
+pub(crate) fn older_kubectl() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubectl-older")
+}

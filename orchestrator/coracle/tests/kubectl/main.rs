@@ -4,12 +4,13 @@
 mod common;
 mod controllers;
 mod first_contact;
+mod lists;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::{Server, block_on, kubectl};
+use common::{Server, block_on, kubectl, older_kubectl};
 use oracle::{Data, Finding, OpenList};
 
 /// Differences of one recording that are printed.
@@ -83,10 +84,9 @@ fn first_steps_with_kubectl_of_the_release() {
     first_steps(&kubectl());
 }
 
-/// Debian 13 has 1.32: older than the skew that upstream tests, and what a user of that system types.
 #[test]
 fn first_steps_with_debians_kubectl() {
-    first_steps(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("kubectl-older"));
+    first_steps(&older_kubectl());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::group::{CustomKind, Resources, Types, built_in};
-use crate::recordings::{assert_same, recorded, remove_descriptions};
+use crate::recordings::{assert_same, bare, recorded};
 use coracle_apimachinery::schema::Resource;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn custom_group_versions(group: &str, sample: &Value) -> Vec<GroupVersion> {
     versions.into_iter().map(of_version).collect()
 }
 
-fn samples() -> Vec<(Vec<GroupVersion>, Value)> {
+pub(super) fn samples() -> Vec<(Vec<GroupVersion>, Value)> {
     let read = |(group, sample): (&str, &str)| {
         let sample: Value = serde_json::from_str(sample).unwrap();
         (custom_group_versions(group, &sample), sample)
@@ -70,19 +70,12 @@ fn samples() -> Vec<(Vec<GroupVersion>, Value)> {
     SAMPLES.map(read).into()
 }
 
-/// A document without the sentences that users wrote into their definitions.
-fn bare(document: &Document) -> Vec<u8> {
-    let mut value: Value = serde_json::from_slice(&document.body).unwrap();
-    remove_descriptions(&mut value);
-    value.to_string().into_bytes()
-}
-
 #[test]
 fn custom_v3() {
     for (group_versions, sample) in samples() {
         for group_version in &group_versions {
             let expected = &sample["v3"][group_version.version.as_ref()];
-            assert_same(&group_version.api_version(), &bare(&openapi_v3(group_version)), expected);
+            assert_same(&group_version.api_version(), &bare(&openapi_v3(group_version).body), expected);
         }
     }
 }
@@ -109,7 +102,7 @@ fn custom_v2_beside_the_recorded_one() {
             }
         }
     }
-    assert_same("v2", &bare(&openapi_v2(&all)), &expected);
+    assert_same("v2", &bare(&openapi_v2(&all).body), &expected);
 }
 
 #[test]

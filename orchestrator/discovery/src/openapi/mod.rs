@@ -1,4 +1,4 @@
-//! OpenAPI documents. They hold no sentences, but are otherwise those of the real server.
+//! OpenAPI documents. They hold no sentences but the users' own, and are otherwise those of the real server.
 
 mod custom;
 #[cfg(test)]
@@ -6,6 +6,7 @@ mod custom_tests;
 mod definitions;
 mod discovery;
 mod facts;
+mod gnostic;
 mod model;
 mod names;
 mod operation;
@@ -19,6 +20,7 @@ mod v3;
 use crate::document::{Document, hash};
 use crate::group::{GroupVersion, groups};
 use crate::json::Json;
+pub use gnostic::{Error as ProtobufError, openapi_v2_to_protobuf};
 use model::{Models, close};
 use operation::Items;
 

@@ -57,6 +57,17 @@ pub(super) struct Operation {
     pub(super) statuses: &'static [&'static str],
 }
 
+/// What OpenAPI requires to be said of an answer.
+pub(super) fn description(status: &str) -> &'static str {
+    match status {
+        "200" => "OK",
+        "201" => "Created",
+        "202" => "Accepted",
+        "401" => "Unauthorized",
+        _ => "",
+    }
+}
+
 /// The body of a question.
 #[derive(Clone, Debug)]
 pub(super) struct Body {

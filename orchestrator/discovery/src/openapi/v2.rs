@@ -4,7 +4,7 @@ use super::custom;
 use super::definitions::{Context, Form, group_version_kind, write};
 use super::facts::{DELETE_BODY, PATCH_BODY};
 use super::model::Models;
-use super::operation::{BodyUse, Items, Operation};
+use super::operation::{BodyUse, Items, Operation, description};
 use super::parameters::{Parameter, Place};
 use crate::group::{GroupVersion, Types};
 use crate::json::Json;
@@ -83,6 +83,7 @@ fn operation(json: &mut Json, of: &Operation, shared: &mut Shared) {
         json.key("responses").object(|json| {
             for status in of.statuses {
                 json.key(status).object(|json| {
+                    json.member("description", description(status));
                     json.key("schema");
                     match &name {
                         Some(name) => Form::V2.reference(json, name),
@@ -90,7 +91,7 @@ fn operation(json: &mut Json, of: &Operation, shared: &mut Shared) {
                     }
                 });
             }
-            json.key("401").object(|_| {});
+            json.key("401").object(|json| json.member("description", description("401")));
         });
         if let Some((action, of)) = &of.action {
             json.member("x-kubernetes-action", action);

@@ -3,7 +3,7 @@
 use super::custom;
 use super::definitions::{Context, Form, group_version_kind, write};
 use super::model::Models;
-use super::operation::{BodyUse, Items, Operation};
+use super::operation::{BodyUse, Items, Operation, description};
 use super::parameters::{Parameter, Place};
 use crate::group::{GroupVersion, Types};
 use crate::json::Json;
@@ -73,6 +73,7 @@ fn operation(json: &mut Json, of: &Operation) {
         json.key("responses").object(|json| {
             for status in of.statuses {
                 json.key(status).object(|json| {
+                    json.member("description", description(status));
                     json.key("content").object(|json| {
                         for media_type in of.produces {
                             content(json, media_type, name.as_deref());
@@ -80,7 +81,7 @@ fn operation(json: &mut Json, of: &Operation) {
                     });
                 });
             }
-            json.key("401").object(|_| {});
+            json.key("401").object(|json| json.member("description", description("401")));
         });
         if let Some((action, of)) = &of.action {
             json.member("x-kubernetes-action", action);

@@ -56,6 +56,12 @@ impl<'a> Clause<'a> {
         }
     }
 
+    /// Whether the clause means the media type for a handler that compares both halves on their own.
+    pub(super) fn fits_by_halves(&self, media: &str) -> bool {
+        let (main, sub) = media.split_once('/').unwrap_or_default();
+        [(self.main, main), (self.sub, sub)].iter().all(|(ours, half)| *ours == "*" || ours == half)
+    }
+
     /// Upstream's order, which is none: a clause without wildcards goes before one with them whatever their qualities.
     fn goes_before(&self, other: &Self) -> bool {
         self.quality > other.quality || (self.main != "*" && other.main == "*") || (self.sub != "*" && other.sub == "*")

@@ -54,6 +54,15 @@ pub struct Output {
     pub pretty: bool,
 }
 
+/// How a document of OpenAPI v2 is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenApi {
+    /// JSON.
+    Json,
+    /// gnostic's protobuf.
+    Protobuf,
+}
+
 /// What an endpoint can answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offers {
@@ -108,6 +117,33 @@ impl Media {
             Self::Yaml => "application/yaml;stream=watch",
             Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         }
+    }
+}
+
+impl OpenApi {
+    /// What clients ask with, the first one for those who do not say; the second is the old name of the third.
+    const ACCEPTED: [(&'static str, Self); 3] = [
+        ("application/json", Self::Json),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", Self::Protobuf),
+        ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", Self::Protobuf),
+    ];
+
+    /// The media type of the answer.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Protobuf => "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+        }
+    }
+
+    /// Chooses by the header `Accept`, which is empty when there is none; parameters mean nothing.
+    #[must_use]
+    pub fn negotiate(accept: &str) -> Option<Self> {
+        let accept = if accept.is_empty() { "*/*" } else { accept };
+        clauses(accept).iter().find_map(|clause| {
+            Self::ACCEPTED.into_iter().find(|(media, _)| clause.fits_by_halves(media)).map(|(_, form)| form)
+        })
     }
 }
 

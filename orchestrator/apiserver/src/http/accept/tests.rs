@@ -139,3 +139,31 @@ fn hostile_headers_are_only_refused() {
         let _ = negotiate(accept, &Offers::GROUPS, false);
     }
 }
+
+/// kubectl asks with the old name alone.
+#[test]
+fn openapi_v2_is_json_or_protobuf() {
+    let (json, protobuf) = (Some(OpenApi::Json), Some(OpenApi::Protobuf));
+    for (accept, expected) in [
+        ("", json),
+        ("*/*", json),
+        ("*", json),
+        ("application/*", json),
+        ("*/json", json),
+        ("application/json", json),
+        ("application/json;q=0.5;charset=x", json),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", protobuf),
+        ("application/com.github.proto-openapi.spec.v2.v1.0+protobuf", protobuf),
+        ("application/json;q=0.5,application/com.github.proto-openapi.spec.v2@v1.0+protobuf", protobuf),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf;q=0.5,application/json", json),
+        ("*/*,application/com.github.proto-openapi.spec.v2.v1.0+protobuf", protobuf),
+        ("text/html,application/json", json),
+        ("application/yaml", None),
+        ("application/vnd.kubernetes.protobuf", None),
+        ("application/com.github.proto-openapi.spec.v3.v1.0+protobuf", None),
+        ("text/*", None),
+        (",", None),
+    ] {
+        assert_eq!(OpenApi::negotiate(accept), expected, "{accept}");
+    }
+}
