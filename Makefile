@@ -11,6 +11,8 @@
 #   make boot                 builds the x86_64 image and boots it on this terminal's console until Ctrl-C
 #   make lint                 format and clippy
 #   make record               builds the real Kubernetes 1.37.2 into a cache outside the tree and records its answers anew
+#   make figures              measures the figures of SPECIFICATION.md beside the real control plane and writes them
+#   make figures GROUP=idle   one group of them, printed only; HOST_ONLY=1 leaves out what needs an image or a guest
 #   make schema-check         regenerates the Kubernetes schema tables and compares them with the committed ones
 
 SHELL := /bin/bash
@@ -24,7 +26,7 @@ export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
 export CORACLE_RUNTIME ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-runtime
 
-.PHONY: test test-nightly lint setup build images boot run stop console smoke machine mutants record schema-check schema-generate clean-images
+.PHONY: test test-nightly lint setup build images boot run stop console smoke machine mutants record figures schema-check schema-generate clean-images
 
 test: setup
 	.ci/test $(SUITE)
@@ -77,6 +79,9 @@ mutants: setup
 record: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record-scenarios
+
+figures: setup
+	.ci/figures $(if $(GROUP),--group $(GROUP)) $(if $(HOST_ONLY),--host-only) $(if $(QUICK),--quick)
 
 schema-check: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p schema-generator -- check

@@ -113,6 +113,8 @@ fn crates_do_not_know_what_they_must_not_know() {
         ("coracle-configuration", "coracle-store"),
         ("oracle", "coracle-apimachinery"),
         ("oracle", "coracle-store"),
+        ("figures", "coracle-apimachinery"),
+        ("figures", "coracle-apiserver"),
         ("schema-generator", "coracle-apimachinery"),
         ("qemu-tests", "image-builder"),
         ("qemu-tests", "coracle-pid1"),

@@ -132,7 +132,8 @@ fn failed(request: &HttpRequest, problem: String) -> Error {
     Error::Request { request: request.line.clone(), problem }
 }
 
-fn configuration(name: &str, authority: &str, credentials: &Credentials) -> Result<ClientConfig> {
+/// What TLS needs to know to ask as `name`.
+pub(crate) fn configuration(name: &str, authority: &str, credentials: &Credentials) -> Result<ClientConfig> {
     let wrong = |problem: &dyn std::fmt::Display| Error::Credentials {
         identity: name.to_owned(),
         problem: problem.to_string(),

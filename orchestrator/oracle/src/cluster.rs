@@ -7,12 +7,12 @@ use crate::process::Server;
 use crate::programs::Programs;
 use crate::scenarios::{Condition, Watcher};
 use crate::script::{ADMIN, HttpRequest};
-use crate::server::{RealServer, get};
+use crate::server::{Files, RealServer, Setting, get};
 use crate::target::{Credentials, Target};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The nodes, in the order in which they get their ranges of pod addresses.
@@ -34,9 +34,29 @@ impl RealCluster {
     /// # Errors
     /// A program cannot be started or ends, or the nodes are not ready in time.
     pub async fn start(programs: &Programs) -> Result<Self> {
-        let server = RealServer::start(programs).await?;
+        let mut cluster = Self::start_without_nodes(programs, &Setting::default()).await?;
+        let nodes = play_nodes(programs, cluster.target(), cluster.directory()).await;
+        let joined = cluster.others.iter_mut().try_for_each(Server::check);
+        match (joined, nodes) {
+            (Ok(()), Ok(nodes)) => {
+                cluster.others.push(nodes);
+                Ok(cluster)
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                cluster.stop().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts server, controllers and scheduler on empty storage, and no node.
+    ///
+    /// # Errors
+    /// A program cannot be started or ends.
+    pub async fn start_without_nodes(programs: &Programs, setting: &Setting) -> Result<Self> {
+        let server = RealServer::start_with(programs, setting).await?;
         let mut cluster = Self { server, others: Vec::new() };
-        match cluster.join(programs).await {
+        match cluster.join(programs) {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 cluster.stop().await?;
@@ -45,13 +65,31 @@ impl RealCluster {
         }
     }
 
+    /// The server with its etcd.
+    #[must_use]
+    pub fn server(&self) -> &RealServer {
+        &self.server
+    }
+
+    /// All programs.
+    #[must_use]
+    pub fn servers(&self) -> Vec<&Server> {
+        self.server.servers().into_iter().chain(&self.others).collect()
+    }
+
+    /// The folder of its files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.server.files().directory
+    }
+
     /// How to reach it.
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.server.target
     }
 
-    async fn join(&mut self, programs: &Programs) -> Result<()> {
+    fn join(&mut self, programs: &Programs) -> Result<()> {
         let (files, keys) = (self.server.files(), &self.server.keys);
         let authority = files.write("server-ca.pem", &self.server.target.authority)?;
         let clients = files.directory.join("client-ca.pem");
@@ -77,42 +115,12 @@ impl RealCluster {
             ("secure-port", "0".into()),
             ("leader-elect", "false".into()),
         ];
-        let kwok: [(&str, OsString); 4] = [
-            ("kubeconfig", self.server.target.kubeconfig.clone().into()),
-            ("config", crate::directory().join("scenarios/kwok/stages.yaml").into()),
-            ("manage-all-nodes", "true".into()),
-            ("node-lease-duration-seconds", "40".into()),
-        ];
         let others = [
             files.serve("kube-controller-manager", &programs.controller_manager(), &manager)?,
             files.serve("kube-scheduler", &programs.scheduler(), &scheduler)?,
-            files.serve("kwok", &programs.kwok(), &kwok)?,
         ];
         self.others.extend(others);
-        let client = Client::new(&self.server.target)?;
-        for name in NODES {
-            let joined = self.node(&client, name).await;
-            for other in &mut self.others {
-                other.check()?;
-            }
-            joined?;
-        }
         Ok(())
-    }
-
-    /// Makes a node as a kubelet registers itself, and waits until pods may go there.
-    async fn node(&self, client: &Client, name: &str) -> Result<()> {
-        let mut create = get("/api/v1/nodes");
-        "POST /api/v1/nodes".clone_into(&mut create.line);
-        let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
-        let create = HttpRequest { headers, body: node(name).to_string(), ..create };
-        let answer = client.ask(ADMIN, &create).await?;
-        if answer.status != 201 {
-            return Err(Error::format(name, String::from_utf8_lossy(&answer.body)));
-        }
-        let holds = ["/status/conditions/Ready/status = True", "/spec/taints = null", "/spec/podCIDR != null"];
-        let condition = Condition::of(&format!("nodes/{name}"), &holds)?;
-        Watcher { client, namespace: "" }.until(&condition, NODE).await
     }
 
     /// A kubeconfig for a program of the control plane.
@@ -146,6 +154,43 @@ impl RealCluster {
         }
         self.server.stop().await.and(result)
     }
+}
+
+/// Makes [`NODES`] in the cluster that `target` reaches and lets kwok play them and their pods; its files stand in
+/// `directory`. Ends when both nodes take pods.
+///
+/// # Errors
+/// kwok cannot be started or ends, or the nodes are not ready in time.
+pub async fn play_nodes(programs: &Programs, target: &Target, directory: &Path) -> Result<Server> {
+    let flags: [(&str, OsString); 4] = [
+        ("kubeconfig", target.kubeconfig.clone().into()),
+        ("config", crate::directory().join("scenarios/kwok/stages.yaml").into()),
+        ("manage-all-nodes", "true".into()),
+        ("node-lease-duration-seconds", "40".into()),
+    ];
+    let mut kwok = Files { directory }.serve("kwok", &programs.kwok(), &flags)?;
+    let client = Client::new(target)?;
+    for name in NODES {
+        let joined = join_node(&client, name).await;
+        kwok.check()?;
+        joined?;
+    }
+    Ok(kwok)
+}
+
+/// Makes a node as a kubelet registers itself, and waits until pods may go there.
+async fn join_node(client: &Client, name: &str) -> Result<()> {
+    let mut create = get("/api/v1/nodes");
+    "POST /api/v1/nodes".clone_into(&mut create.line);
+    let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
+    let create = HttpRequest { headers, body: node(name).to_string(), ..create };
+    let answer = client.ask(ADMIN, &create).await?;
+    if answer.status != 201 {
+        return Err(Error::format(name, String::from_utf8_lossy(&answer.body)));
+    }
+    let holds = ["/status/conditions/Ready/status = True", "/spec/taints = null", "/spec/podCIDR != null"];
+    let condition = Condition::of(&format!("nodes/{name}"), &holds)?;
+    Watcher { client, namespace: "" }.until(&condition, NODE).await
 }
 
 fn node(name: &str) -> Value {

@@ -2,7 +2,7 @@
 //!
 //! A build and test tool. It must never depend on a crate of the product: what is compared must not share code with the
 //! comparison. The data stands beside the code: `scripts/` (what is asked), `recordings/` (what the real server answers),
-//! `scenarios/` (what is done to a whole cluster),//! `golden.toml` (samples for codec tests) `differences.toml` (what our server may answer differently) and `open.toml` (what it does not
+//! `scenarios/` (what is done to a whole cluster), `golden.toml` (samples for codec tests) `differences.toml` (what our server may answer differently) and `open.toml` (what it does not
 //! answer yet).
 
 pub mod allowed;
@@ -15,7 +15,7 @@ pub mod golden;
 mod layout;
 pub mod normalise;
 pub mod open;
-mod process;
+pub mod process;
 pub mod programs;
 pub mod recording;
 pub mod replay;

@@ -20,16 +20,20 @@ const SHOWN: usize = 4_000;
 
 /// A program to run.
 #[derive(Debug)]
-pub(crate) struct Program<'a> {
-    pub(crate) path: &'a Path,
-    pub(crate) arguments: Vec<OsString>,
-    pub(crate) directory: &'a Path,
+pub struct Program<'a> {
+    /// The executable; a bare name is looked up in PATH.
+    pub path: &'a Path,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Where it runs.
+    pub directory: &'a Path,
     /// The whole environment, or additions to this process's own.
-    pub(crate) environment: Environment,
+    pub environment: Environment,
 }
 
+/// The environment of a program.
 #[derive(Debug)]
-pub(crate) enum Environment {
+pub enum Environment {
     /// Nothing but these variables.
     Only(Vec<(&'static str, OsString)>),
     /// This process's own and these.
@@ -38,15 +42,18 @@ pub(crate) enum Environment {
 
 /// What a program that ran to its end left.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) exit: i32,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
+pub struct Ended {
+    /// Its exit code.
+    pub exit: i32,
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its error output.
+    pub stderr: Vec<u8>,
 }
 
 /// A running server.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -90,7 +97,10 @@ impl Program<'_> {
     }
 
     /// Runs to the end with `input` on its standard input; killed when `bound` passes.
-    pub(crate) async fn output(&self, input: &str, bound: Duration) -> Result<Ended> {
+    ///
+    /// # Errors
+    /// It cannot be started, or did not end by itself in time.
+    pub async fn output(&self, input: &str, bound: Duration) -> Result<Ended> {
         let mut command = self.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(self.failed())?;
@@ -113,7 +123,10 @@ impl Program<'_> {
     }
 
     /// Starts a server that logs into `log`.
-    pub(crate) fn serve(&self, name: &'static str, log: &Path) -> Result<Server> {
+    ///
+    /// # Errors
+    /// The log cannot be made or the program cannot be started.
+    pub fn serve(&self, name: &'static str, log: &Path) -> Result<Server> {
         let file = fs::File::create(log).map_err(Error::file("create", log))?;
         let copy = file.try_clone().map_err(Error::file("create", log))?;
         let child = self.command().stdin(Stdio::null()).stdout(copy).stderr(file).spawn().map_err(self.failed())?;
@@ -122,8 +135,17 @@ impl Program<'_> {
 }
 
 impl Server {
+    /// What it is called, and its process id as long as it has not been reaped.
+    #[must_use]
+    pub fn process(&self) -> (&'static str, Option<u32>) {
+        (self.name, self.child.id())
+    }
+
     /// Fails when the server has ended by itself.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// It has ended; the end of its messages says why.
+    pub fn check(&mut self) -> Result<()> {
         let failed = |source| Error::Start { program: self.name.to_owned(), source };
         match self.child.try_wait().map_err(failed)? {
             None => Ok(()),
@@ -136,14 +158,18 @@ impl Server {
     }
 
     /// The end of its log.
-    pub(crate) fn messages(&self) -> String {
+    #[must_use]
+    pub fn messages(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let start = log.len().saturating_sub(SHOWN);
         String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
     }
 
-    /// Asks the server to end, kills it when it does not within [`GRACE`], and reaps it.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    /// Asks the server to end, kills it when it does not within 20 s, and reaps it.
+    ///
+    /// # Errors
+    /// It could not be told to end.
+    pub async fn stop(mut self) -> Result<()> {
         let failed = |source| Error::Start { program: self.name.to_owned(), source };
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::process::{Environment, Program, Server};
 use crate::programs::Programs;
 use crate::script::{ADMIN, HttpRequest};
-use crate::target::{Target, identities};
+use crate::target::{Credentials, Target, identities};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -20,13 +20,37 @@ use tokio::time::{Instant, sleep_until};
 const READY_SECONDS: u64 = 180;
 
 /// Pause between two questions for readiness: a foreign program offers no event for it.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How a control plane keeps its data.
+#[derive(Debug, Clone, Default)]
+pub struct Setting {
+    /// Folder below which its own folder is made; without it the system's folder for temporary files.
+    pub parent: Option<PathBuf>,
+    /// Whether etcd waits until its data is on the disk, as it does by default.
+    pub durable: bool,
+}
+
+/// How etcd itself is reached: only by members and the API server, with certificates of an authority of their own.
+#[derive(Debug, Clone)]
+pub struct Etcd {
+    /// `https://ADDRESS:PORT`.
+    pub url: String,
+    /// Certificate of the authority to trust, in PEM.
+    pub authority: String,
+    /// The API server's credentials.
+    pub credentials: Credentials,
+}
 
 /// A running etcd and kube-apiserver. [`RealServer::stop`] ends them in order; dropping kills them.
 #[derive(Debug)]
 pub struct RealServer {
     /// How to reach it.
     pub target: Target,
+    /// How to reach its etcd.
+    pub etcd_address: Etcd,
+    /// From the start of etcd until `/readyz` said ok.
+    pub ready_after: Duration,
     pub(crate) keys: Keys,
     api_server: Server,
     etcd: Server,
@@ -43,13 +67,23 @@ pub(crate) struct Keys {
 }
 
 impl RealServer {
-    /// Starts both programs with fresh certificates and empty storage, and waits until they are ready.
+    /// Starts both programs with fresh certificates and empty storage that no power cut would spare, and waits until
+    /// they are ready.
     ///
     /// # Errors
     /// A program cannot be started, ends, or is not ready in time.
     pub async fn start(programs: &Programs) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("coracle-oracle-").tempdir();
-        let directory = directory.map_err(Error::file("create", std::env::temp_dir()))?;
+        Self::start_with(programs, &Setting::default()).await
+    }
+
+    /// As [`RealServer::start`], with data kept as `setting` says.
+    ///
+    /// # Errors
+    /// As [`RealServer::start`].
+    pub async fn start_with(programs: &Programs, setting: &Setting) -> Result<Self> {
+        let parent = setting.parent.clone().unwrap_or_else(std::env::temp_dir);
+        let directory = tempfile::Builder::new().prefix("coracle-oracle-").tempdir_in(&parent);
+        let directory = directory.map_err(Error::file("create", parent))?;
         let files = Files { directory: directory.path() };
         let [etcd_port, peer_port, port] = free_ports()?;
         let (etcd_authority, server_authority) = (Authority::new("etcd-ca")?, Authority::new("server-ca")?);
@@ -57,7 +91,13 @@ impl RealServer {
 
         let etcd_url = format!("https://127.0.0.1:{etcd_port}");
         let etcd_ca = files.write("etcd-ca.pem", &etcd_authority.certificate())?;
-        let etcd_pair = files.pair("etcd", &etcd_authority.sign(Purpose::Both, "etcd", &[])?)?;
+        let etcd_keys = etcd_authority.sign(Purpose::Both, "etcd", &[])?;
+        let etcd_pair = files.pair("etcd", &etcd_keys)?;
+        let etcd_address = Etcd {
+            url: etcd_url.clone(),
+            authority: etcd_authority.certificate(),
+            credentials: Credentials::Certificate { chain: etcd_keys.certificate, key: etcd_keys.key },
+        };
         let etcd_flags = [
             ("name", "oracle".into()),
             ("data-dir", directory.path().join("etcd").into()),
@@ -74,9 +114,10 @@ impl RealServer {
             ("peer-trusted-ca-file", etcd_ca.clone().into()),
             ("peer-cert-file", etcd_pair.0.clone().into()),
             ("peer-key-file", etcd_pair.1.clone().into()),
-            // The data lives as long as one recording: no power cut is worth an fsync.
-            ("unsafe-no-fsync", "true".into()),
+            // A recording lives shorter than any power cut is worth an fsync.
+            ("unsafe-no-fsync", (!setting.durable).to_string().into()),
         ];
+        let started = Instant::now();
         let etcd = files.serve("etcd", &programs.etcd(), &etcd_flags)?;
 
         let serving = files.pair("serving", &server_authority.sign(Purpose::Server, "kube-apiserver", &[])?)?;
@@ -123,8 +164,9 @@ impl RealServer {
         };
         target.write_kubeconfig()?;
         let keys = Keys { clients: client_authority, tokens: token_private };
-        let mut server = Self { target, keys, api_server, etcd, directory };
-        match server.ready().await {
+        let ready_after = Duration::ZERO;
+        let mut server = Self { target, etcd_address, ready_after, keys, api_server, etcd, directory };
+        match server.ready(started).await {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop().await?;
@@ -134,13 +176,14 @@ impl RealServer {
     }
 
     /// Waits until the server is ready and has made what it makes by itself after that.
-    async fn ready(&mut self) -> Result<()> {
+    async fn ready(&mut self, started: Instant) -> Result<()> {
         let client = Client::new(&self.target)?;
         let deadline = Instant::now() + Duration::from_secs(READY_SECONDS);
         loop {
             self.etcd.check()?;
             self.api_server.check()?;
             if client.ask(ADMIN, &get("/readyz")).await.is_ok_and(|answer| answer.status == 200) {
+                self.ready_after = started.elapsed();
                 break;
             }
             if Instant::now() > deadline {
@@ -169,6 +212,12 @@ impl RealServer {
 }
 
 impl RealServer {
+    /// Both programs.
+    #[must_use]
+    pub fn servers(&self) -> [&Server; 2] {
+        [&self.etcd, &self.api_server]
+    }
+
     /// The directory of this control plane.
     pub(crate) fn files(&self) -> Files<'_> {
         Files { directory: self.directory.path() }
@@ -182,7 +231,10 @@ pub(crate) fn get(path: &str) -> HttpRequest {
 }
 
 /// Ports that nobody listens on. All are held until the last one is known, so they differ.
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+///
+/// # Errors
+/// Loopback gives no more ports.
+pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let failed = |source| Error::Start { program: "a listener on loopback".to_owned(), source };
     let mut listeners = Vec::new();
     let mut ports = [0; N];

@@ -1,6 +1,7 @@
 //! A server to ask: its address, the authority to trust, and who may ask.
 
 use crate::certificates::{Authority, Pair, Purpose};
+use crate::client::configuration;
 use crate::error::{Error, Result};
 use crate::process::{Environment, Program};
 use crate::script::ADMIN;
@@ -143,6 +144,16 @@ impl Target {
         Ok(target)
     }
 
+    /// What TLS needs to know to ask as an identity.
+    ///
+    /// # Errors
+    /// There is no such identity, or its credentials cannot be used.
+    pub fn tls(&self, identity: &str) -> Result<rustls::ClientConfig> {
+        let credentials = self.identities.get(identity);
+        let credentials = credentials.ok_or_else(|| Error::format(identity, "the target has no such identity"))?;
+        tls(identity, &self.authority, credentials)
+    }
+
     /// Writes the kubeconfig of this target. JSON is YAML.
     ///
     /// # Errors
@@ -169,6 +180,14 @@ impl Target {
         });
         fs::write(&self.kubeconfig, config.to_string()).map_err(Error::file("write", &self.kubeconfig))
     }
+}
+
+/// What TLS needs to know to ask a server of `authority` (PEM) with `credentials`. `name` stands in errors.
+///
+/// # Errors
+/// The authority or the credentials cannot be used.
+pub fn tls(name: &str, authority: &str, credentials: &Credentials) -> Result<rustls::ClientConfig> {
+    configuration(name, authority, credentials)
 }
 
 fn decode(value: &Value) -> Option<String> {

@@ -14,6 +14,18 @@ pub fn encode(of: Type<'_>, value: &Value) -> Vec<u8> {
     out
 }
 
+/// Appends one more item to a list of type `of` that has been encoded without items. The field of the items is the last
+/// one of every list, so that item by item gives the same bytes as the whole list at once.
+///
+/// Says whether `of` is a list of messages; when it is not, nothing is appended.
+#[must_use]
+pub fn encode_item(of: Type<'_>, value: &Value, out: &mut Vec<u8>) -> bool {
+    let items = of.of.field("items").map(|member| (member.number, of.shape_of(member).item()));
+    let Some((number, Some(item))) = items else { return false };
+    single(item, number, value, out);
+    true
+}
+
 fn message(of: Type<'_>, object: &Object, out: &mut Vec<u8>) {
     for wire in &of.of.wire {
         match wire.target {

@@ -75,12 +75,18 @@ impl Envelope<'_> {
 pub fn seal(of: Type<'_>, value: &Value) -> Vec<u8> {
     let text =
         |name: &str| value.as_object().and_then(|object| object.get(name)).and_then(Value::as_str).unwrap_or_default();
+    seal_message(text("apiVersion"), text("kind"), &encode(of, value))
+}
+
+/// Puts a message that is encoded already into its envelope.
+pub fn seal_message(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
     let mut out = PREFIX.to_vec();
+    out.reserve(message.len() + api_version.len() + kind.len() + 32);
     put_message(&mut out, 1, |out| {
-        put_bytes(out, 1, text("apiVersion").as_bytes());
-        put_bytes(out, 2, text("kind").as_bytes());
+        put_bytes(out, 1, api_version.as_bytes());
+        put_bytes(out, 2, kind.as_bytes());
     });
-    put_bytes(&mut out, 2, &encode(of, value));
+    put_bytes(&mut out, 2, message);
     put_bytes(&mut out, 3, &[]);
     put_bytes(&mut out, 4, &[]);
     out
@@ -104,6 +110,25 @@ mod tests {
         expected.extend_from_slice(b"\x1a\x00\x22\x00");
         assert_eq!(body, expected);
         assert_eq!(open(&body).unwrap().kind, "ConfigMap");
+    }
+
+    #[test]
+    fn items_one_by_one_give_the_bytes_of_the_whole_list() {
+        let of = schema::kind("v1", "ConfigMapList").unwrap();
+        let item = |name: &str| {
+            let metadata: Object = [("name".into(), Value::text(name))].into_iter().collect();
+            Value::Object([("metadata".into(), Value::Object(metadata))].into_iter().collect())
+        };
+        let items = ["a", "b"].map(item).to_vec();
+        let revision: Object = [("resourceVersion".into(), Value::text("7"))].into_iter().collect();
+        let head: Object = [("metadata".into(), Value::Object(revision))].into_iter().collect();
+        let mut whole = head.clone();
+        whole.insert("items".into(), Value::List(items.clone()));
+        let mut message = super::encode(of, &Value::Object(head));
+        assert!(items.iter().all(|item| super::super::encode_item(of, item, &mut message)));
+        assert_eq!(message, super::encode(of, &Value::Object(whole)));
+        let not_a_list = schema::kind("v1", "ConfigMap").unwrap();
+        assert!(!super::super::encode_item(not_a_list, &items[0], &mut message));
     }
 
     #[test]

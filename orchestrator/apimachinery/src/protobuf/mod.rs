@@ -6,7 +6,7 @@ pub mod envelope;
 mod wire;
 
 pub use decode::decode;
-pub use encode::encode;
+pub use encode::{encode, encode_item};
 
 /// Why a protobuf message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -116,6 +116,9 @@ pub(crate) fn list(api: &Api, row: &Row, list: &List, form: Form) -> Result<Vec<
         let table = super::table::with_list_metadata(table, list.revision, &list.continue_token, list.remaining);
         return document(lookup("Table")?, &table, form);
     }
+    if form.media == Media::Protobuf {
+        return protobuf_list(row, list, form.transform);
+    }
     let json = match form.transform {
         Transform::Metadata(version) => metadata_list(row, list, version)?,
         _ => plain_list(api, row, list)?,
@@ -150,6 +153,34 @@ fn list_head(kind: &str, api_version: &str, list: &List) -> Vec<u8> {
     out.extend_from_slice(&json::encode_any(&Value::Object(metadata)));
     out.extend_from_slice(br#","items":["#);
     out
+}
+
+/// A list in protobuf, item by item: a tree of the whole list would be many times its size, and the limit of documents
+/// that are read would refuse it.
+fn protobuf_list(row: &Row, list: &List, transform: Transform) -> Result<Vec<u8>, Status> {
+    let (kind, api_version) = match transform {
+        Transform::Metadata(version) => ("PartialObjectMetadataList", version.api_version()),
+        Transform::Whole | Transform::Table(..) => (&*row.list_kind, &*row.api_version),
+    };
+    let of = match transform {
+        Transform::Metadata(_) => lookup(kind)?,
+        Transform::Whole | Transform::Table(..) => crate::registry::document(api_version, kind)?,
+    };
+    let mut head = list_head(kind, api_version, list);
+    head.extend_from_slice(b"]}");
+    let head = json::decode(of, &head, json::FieldValidation::Ignore).map_err(Status::internal)?;
+    let mut message = protobuf::encode(of, &head.value);
+    for object in &list.items {
+        // Not the kept trees: a long list would push all others out.
+        let item = match transform {
+            Transform::Metadata(version) => partial(row, object, version)?.1,
+            Transform::Whole | Transform::Table(..) => row.tree(object)?,
+        };
+        if !protobuf::encode_item(of, &item, &mut message) {
+            return Err(Status::internal(format!("{kind} is no list")));
+        }
+    }
+    Ok(protobuf::envelope::seal_message(api_version, kind, &message))
 }
 
 fn plain_list(api: &Api, row: &Row, list: &List) -> Result<Vec<u8>, Status> {
@@ -243,4 +274,59 @@ pub(crate) fn flow(front: &Front, identity: &Arc<Identity>) -> Option<Flow> {
         front.api.tree(row, &object).ok().map(|tree| tree.text_at(&["metadata", "uid"]).to_owned())
     };
     Some(Flow { schema_uid: uid("flowschemas")?, level_uid: uid("prioritylevelconfigurations")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use coracle_apimachinery::at_rest::AtRest;
+
+    /// ConfigMaps that are longer together than any document that is read.
+    fn long_list() -> List {
+        let of = schema::kind("v1", "ConfigMap").unwrap();
+        let text = "x".repeat(512 << 10);
+        let object = |number: u64| {
+            let json = format!(
+                r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{{"name":"c-{number}"}},"data":{{"text":"{text}"}}}}"#
+            );
+            let tree = json::decode(of, json.as_bytes(), json::FieldValidation::Ignore).unwrap().value;
+            Object::made(crate::stored::to_store(&AtRest::encode(of, &tree).unwrap()).unwrap(), number)
+        };
+        List { items: (1..9).map(object).collect(), revision: 9, continue_token: "more".to_owned(), remaining: Some(3) }
+    }
+
+    #[test]
+    fn a_list_of_any_length_has_a_protobuf_form() {
+        let list = long_list();
+        let registry = Registry::built_in();
+        let row = registry.row("", "v1", "configmaps").unwrap();
+        for (transform, kind, bytes) in [
+            (Transform::Whole, "ConfigMapList", 4 << 20),
+            (Transform::Metadata(MetaVersion::V1), "PartialObjectMetadataList", 8 * 20),
+        ] {
+            let answer = protobuf_list(row, &list, transform).unwrap();
+            assert!(answer.len() > bytes, "{kind}: {}", answer.len());
+            // The names of the envelope, and of the last item with its revision.
+            let has = |text: &str| answer.windows(text.len()).any(|window| window == text.as_bytes());
+            assert!(has(kind) && has("more") && has("c-8"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn short_lists_are_the_same_item_by_item_and_as_a_whole() {
+        let mut list = long_list();
+        list.items.truncate(2);
+        let registry = Registry::built_in();
+        let row = registry.row("", "v1", "configmaps").unwrap();
+        let of = schema::kind("v1", "ConfigMapList").unwrap();
+        let mut json = list_head(&row.list_kind, &row.api_version, &list);
+        for (at, object) in list.items.iter().enumerate() {
+            json.extend_from_slice(if at > 0 { b"," } else { b"" });
+            object.item(&mut json);
+        }
+        json.extend_from_slice(b"]}");
+        let whole = json::decode(of, &json, json::FieldValidation::Ignore).unwrap().value;
+        assert_eq!(protobuf_list(row, &list, Transform::Whole).unwrap(), protobuf::envelope::seal(of, &whole));
+    }
 }
