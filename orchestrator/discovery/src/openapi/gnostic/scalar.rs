@@ -95,7 +95,7 @@ fn is_text(text: &str) -> bool {
 fn is_integer(text: &str) -> bool {
     // Behind these two prefixes, Go takes one more sign.
     if let Some((digits, radix)) =
-        text.strip_prefix("0b").map(|rest| (rest, 2)).or(text.strip_prefix("0o").map(|rest| (rest, 8)))
+        text.strip_prefix("0b").map(|rest| (rest, 2)).or_else(|| text.strip_prefix("0o").map(|rest| (rest, 8)))
         && i64::from_str_radix(digits, radix).is_ok()
     {
         return true;

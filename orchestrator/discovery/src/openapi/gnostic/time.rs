@@ -35,7 +35,7 @@ fn time(text: &str) -> Option<()> {
             }
             let (hours, minutes) = zone.get(1..)?.split_once(':')?;
             let two = hours.len() == 2 && minutes.len() == 2;
-            two.then_some(()).and(number(hours, 2, 24)).and(number(minutes, 2, 60)).map(|_| ())
+            (two && number(hours, 2, 24).is_some() && number(minutes, 2, 60).is_some()).then_some(())
         }
         // Any number of spaces.
         None => time_of_day(rest.strip_prefix(' ')?.trim_start_matches(' ')),
@@ -50,7 +50,7 @@ fn time_of_day(text: &str) -> Option<()> {
     match seconds.split_once(['.', ',']) {
         Some((whole, fraction)) => {
             let digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
-            digits.then_some(()).and(number(whole, 2, 59)).map(|_| ())
+            (digits && number(whole, 2, 59).is_some()).then_some(())
         }
         None => number(seconds, 2, 59).map(|_| ()),
     }
