@@ -48,6 +48,8 @@ fn killed(node: &Node, namespace: &str) {
     let restarts = "-o jsonpath={.items[*].status.containerStatuses[*].restartCount}";
     assert_eq!(node.succeed(&format!("get pods -l app=steady -n {namespace} {restarts}")), "0 0 0");
     assert!(node.payloads().is_superset(&steady));
+    // The shims were given the helper's executable by a process that is long gone.
+    assert_eq!(node.succeed(&format!("exec deploy/steady -n {namespace} -- payload env FROM_IMAGE")), "yes\n");
     let page = node.succeed(&format!("get pods -l app=steady -n {namespace} -o jsonpath={{.items[0].status.podIP}}"));
     assert_eq!(node.fetch(&format!("{page}:8080")).unwrap(), "hello 1\n");
 }
