@@ -141,12 +141,12 @@ mod tests {
         parse(text.as_bytes(), Origin::Esp).unwrap()
     }
 
-    const FULL: &str = "node-name: n\nhttps-listen-port: 7443\ncluster-cidr: 10.1.0.0/16\nservice-cidr: 10.2.0.0/16\ntls-san: [a.example]\ndisable: [traefik]\n";
+    const FULL: &str = "node-name: node\nhttps-listen-port: 7443\ncluster-cidr: 10.1.0.0/16\nservice-cidr: 10.2.0.0/16\ntls-san: [a.example]\ndisable: [traefik]\n";
 
     #[test]
     fn the_configuration_stands_above_the_defaults() {
         let merged = configured(&server(&[]), &configuration(FULL));
-        assert_eq!(merged.node_name.as_deref(), Some("n"));
+        assert_eq!(merged.node_name.as_deref(), Some("node"));
         assert_eq!(merged.https_listen_port, 7443);
         assert_eq!((&*merged.cluster_cidr, &*merged.service_cidr), ("10.1.0.0/16", "10.2.0.0/16"));
         assert_eq!((merged.tls_san, merged.disable), (vec!["a.example".to_owned()], vec!["traefik".to_owned()]));
@@ -197,8 +197,8 @@ mod tests {
         assert_eq!(shown(None), "");
         assert!(shown(Some(&named)).ends_with("named: No such file or directory (os error 2)"));
         std::fs::write(&usual, "node-name: u\n").unwrap();
-        std::fs::write(&named, "node-name: n\n").unwrap();
-        assert_eq!((shown(None), shown(Some(&named))), ("u".to_owned(), "n".to_owned()));
+        std::fs::write(&named, "node-name: node\n").unwrap();
+        assert_eq!((shown(None), shown(Some(&named))), ("u".to_owned(), "node".to_owned()));
         std::fs::write(&usual, "node-name: u\nhostname: u\n").unwrap();
         assert!(
             shown(None).ends_with("usual: line 2: hostname: is for devices only; node-name names the node"),
