@@ -1,5 +1,6 @@
 //! The booted image as a node: containers with limits, a reboot, a power cut, a wrong configuration. Needs the images of
 //! `make images` and a kubectl that `CORACLE_KUBECTL` names.
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
 use qemu_tests::client::Client;
 use qemu_tests::machine::X86_64_BIOS;
@@ -48,7 +49,10 @@ fn configured(node: &Node, second: &Client) -> Result<()> {
     let client = node.client();
     assert!(client.kubectl("get node -l edge=yes -o name")?.contains(NAME), "the label of the configuration");
     let addresses = "jsonpath={.status.addresses[*].address}";
-    assert!(client.kubectl_with(&["get", "node", NAME, "-o", addresses])?.contains("10.0.2.15"), "the uplink's address");
+    assert!(
+        client.kubectl_with(&["get", "node", NAME, "-o", addresses])?.contains("10.0.2.15"),
+        "the uplink's address"
+    );
     assert!(condition(node, "DevelopmentKeys")?.starts_with("True DevelopmentKey"));
     assert!(condition(node, "ConfigInvalid")?.starts_with("False ConfigValid"));
     assert!(condition(node, "DataUnavailable")?.starts_with("False DataMounted"));
@@ -96,7 +100,10 @@ fn a_device_is_a_node_and_stays_one() -> Result<()> {
         let node = parts.boot(lab)?;
         node.ready()?;
         let told = condition(&node, "ConfigInvalid")?;
-        assert!(told.starts_with("True ConfigInvalid") && told.contains("line 2") && told.contains("hostname"), "{told}");
+        assert!(
+            told.starts_with("True ConfigInvalid") && told.contains("line 2") && told.contains("hostname"),
+            "{told}"
+        );
         node.client().kubectl("wait --for=condition=Ready pod/limits --timeout=300s")?;
         node.client().kubectl("rollout status deployment/web --timeout=300s")?;
         assert!(node.fetch(8080, "/")?.contains("Coracle"));
