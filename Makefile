@@ -11,6 +11,7 @@
 #   make boot                 builds the x86_64 image and boots it on this terminal's console until Ctrl-C
 #   make lint                 format and clippy
 #   make record               builds the real Kubernetes 1.37.2 into a cache outside the tree and records its answers anew
+#   make guest-figures        measures a booted device, for make figures
 #   make figures              measures the figures of SPECIFICATION.md beside the real control plane and writes them
 #   make figures GROUP=idle   one group of them, printed only; HOST_ONLY=1 leaves out what needs an image or a guest
 #   make schema-check         regenerates the Kubernetes schema tables and compares them with the committed ones
@@ -26,7 +27,7 @@ export CORACLE_IMAGES ?= $(CARGO_TARGET_DIR)/images
 export CORACLE_INIT ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-init
 export CORACLE_RUNTIME ?= $(CARGO_TARGET_DIR)/$(CORACLE_TARGET)/device/coracle-runtime
 
-.PHONY: test test-nightly lint setup build images boot run stop console smoke machine mutants record figures schema-check schema-generate clean-images
+.PHONY: test test-nightly lint setup build images boot run stop console smoke machine mutants record figures guest-figures schema-check schema-generate clean-images
 
 test: setup
 	.ci/test $(SUITE)
@@ -79,6 +80,9 @@ mutants: setup
 record: setup
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record
 	cargo run --quiet --profile ci --target $(CORACLE_TARGET) -p oracle -- record-scenarios
+
+guest-figures: machine
+	$(RUN) figures
 
 figures: setup
 	.ci/figures $(if $(GROUP),--group $(GROUP)) $(if $(HOST_ONLY),--host-only) $(if $(QUICK),--quick)

@@ -21,6 +21,7 @@ pub mod lab;
 pub mod ledger;
 pub mod lock;
 pub mod machine;
+pub mod measure;
 pub mod node;
 pub mod pattern;
 pub mod ports;

@@ -21,7 +21,7 @@ pub(crate) enum Group {
     Updates,
     /// Pods from their creation until they run.
     Pods,
-    /// What a booted guest says of itself, from the file that `make smoke` writes.
+    /// What a booted guest says of itself, from the file that `make guest-figures` writes.
     Guest,
 }
 
@@ -146,7 +146,7 @@ impl Group {
     /// The command that measures its figures.
     pub(crate) fn command(self) -> String {
         match self {
-            Self::Guest => "make smoke".to_owned(),
+            Self::Guest => "make guest-figures".to_owned(),
             _ => format!("make figures GROUP={}", self.name()),
         }
     }

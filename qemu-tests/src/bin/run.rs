@@ -8,9 +8,10 @@ use qemu_tests::image::Image;
 use qemu_tests::lab::DISK_BYTES;
 use qemu_tests::machine::{self, Architecture, Machine};
 use qemu_tests::node::{NAME, STEP_BOUND};
+use qemu_tests::smoke::Figure;
 use qemu_tests::tail::{Next, Tail};
 use qemu_tests::vm::{Running, Vm};
-use qemu_tests::{Error, Lab, Result, healthy, kubectl, ports, private, progress, scenario, seed, smoke};
+use qemu_tests::{Error, Lab, Result, healthy, kubectl, measure, ports, private, progress, scenario, seed, smoke};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
         ["stop", "--force"] => stop(true),
         ["console"] => console(false),
         ["console", "--new"] => console(true),
-        ["smoke"] => run_smoke(),
+        ["smoke"] => used("smoke", |lab, client, tell| smoke::run(lab, kind(), client, tell)).map(|_| ()),
+        ["figures"] => run_figures(),
         _ => {
-            eprintln!("run: start [--fresh] | stop [--force] | console [--new] | smoke");
+            eprintln!("run: start [--fresh] | stop [--force] | console [--new] | smoke | figures");
             return ExitCode::from(2);
         }
     };
@@ -282,16 +284,19 @@ fn console(only_new: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_smoke() -> Result<()> {
+/// Uses a fresh device in one of the ways of the library, and prints the figures.
+fn used(name: &str, way: impl Fn(&Lab, Client, &dyn Fn(&str)) -> Result<Vec<Figure>>) -> Result<Vec<Figure>> {
     let begun = Instant::now();
     let tell = |text: &str| say(&format!("{:6.1} s  {text}", begun.elapsed().as_secs_f64()));
-    let vm = Vm::at(folder())?;
-    let kubectl = kubectl(&vm)?;
-    let figures = scenario("smoke", |lab: &Lab| {
-        let client = Client::with(kubectl.clone(), lab.path("kubeconfig"))?;
-        smoke::run(lab, kind(), client, tell)
-    })?;
+    let kubectl = kubectl(&Vm::at(folder())?)?;
+    let figures = scenario(name, |lab| way(lab, Client::with(kubectl.clone(), lab.path("kubeconfig"))?, &tell))?;
     figures.iter().for_each(|figure| say(&figure.to_string()));
+    Ok(figures)
+}
+
+/// Measures a booted device and leaves the figures where `make figures` reads them.
+fn run_figures() -> Result<()> {
+    let figures = used("figures", |lab, client, tell| measure::run(lab, kind(), client, tell))?;
     let file = folder().join("../figures/guest.txt");
     let lines: String = figures.iter().map(|figure| format!("{figure}\n")).collect();
     if let Some(parent) = file.parent() {

@@ -1,4 +1,4 @@
-//! What a booted guest says of itself: lines `ID: VALUE UNIT` of the file that `make smoke` writes. A figure may stand
+//! What a booted guest says of itself: lines `ID: VALUE UNIT` of the file that `make guest-figures` writes. A figure may stand
 //! there several times, once for each repetition.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::rows::{FIGURES, Figure, Group};
 pub(super) fn measure(bench: &Bench, readings: &mut Readings) -> Result<()> {
     let path = &bench.guest;
     if !path.exists() {
-        return Err(Error::Missing { path: path.clone(), command: "make smoke" });
+        return Err(Error::Missing { path: path.clone(), command: "make guest-figures" });
     }
     let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
     let values = parse(&text).map_err(|problem| Error::format(path.display().to_string(), problem))?;

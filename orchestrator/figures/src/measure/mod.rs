@@ -96,7 +96,7 @@ pub(crate) struct Bench {
     pub(crate) pace: Pace,
     /// Folder of the image builder's output for x86_64-vm.
     pub(crate) image: PathBuf,
-    /// The file that `make smoke` writes.
+    /// The file that `make guest-figures` writes.
     pub(crate) guest: PathBuf,
 }
 
