@@ -4,7 +4,9 @@
 
 use qemu_tests::client::Client;
 use qemu_tests::machine::X86_64_BIOS;
-use qemu_tests::node::{NAME, Node, Parts};
+use qemu_tests::node::{NAME, Node, Parts, STEP_BOUND};
+use qemu_tests::pattern::marker;
+use qemu_tests::record::Wait;
 use qemu_tests::smoke::WEB;
 use qemu_tests::{Result, scenario, seed};
 
@@ -66,6 +68,16 @@ fn configured(node: &Node, second: &Client) -> Result<()> {
     Ok(())
 }
 
+/// The console says when the node was Ready.
+fn told_ready(node: &Node) {
+    let wanted = marker("node").with("name", NAME).with("event", "ready");
+    let wait = Wait { wanted: &wanted, forbidden: &[], bound: STEP_BOUND };
+    assert!(node.guest.record().wait(0, &wait).is_ok(), "the console does not say that the node is Ready");
+    let times: Vec<u64> =
+        node.guest.markers("node").iter().map(|marker| marker.get("at-ms").unwrap().parse().unwrap()).collect();
+    assert!(times.len() == 1 && times.iter().all(|time| *time >= 1000), "{times:?}");
+}
+
 fn limited(node: &Node) -> Result<()> {
     let client = node.client();
     client.apply(PODS)?;
@@ -87,6 +99,7 @@ fn a_device_is_a_node_and_stays_one() -> Result<()> {
     scenario("node", |lab| {
         let node = Parts::flashed(lab, &X86_64_BIOS, "node-label: [edge=yes]\n")?.boot(lab)?;
         node.ready()?;
+        told_ready(&node);
         configured(&node, &Client::new(lab.path("second"))?)?;
         limited(&node)?;
         node.client().apply(WEB)?;

@@ -3,6 +3,7 @@
 mod device;
 mod machine;
 mod network;
+mod ready;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,7 @@ pub(crate) async fn start(
         volumes.keep().await;
         Ok(())
     });
+    tasks.spawn(ready::tell(Arc::clone(&client), name.clone()));
     let events = node_recorder(tasks, &client, &name);
     let machine = machine::follow(tasks, machine, addresses);
     let settings = work::Settings { machine, all_volumes: false, shape: as_they_are, ranges, clock };
