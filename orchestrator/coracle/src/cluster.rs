@@ -44,7 +44,7 @@ impl Cluster {
     /// Something is there and cannot be used.
     pub(crate) async fn open(
         arguments: &cli::Server,
-        client_ca: Option<&str>,
+        client_ca: Option<&Bundle>,
         networks: Networks,
     ) -> Result<Self, Box<dyn Error>> {
         let port = match arguments.https_listen_port {
@@ -74,19 +74,15 @@ impl Cluster {
 
     async fn open_at(
         places: Result<Places, crate::places::Error>,
-        client_ca: Option<&str>,
+        client_ca: Option<&Bundle>,
         networks: Networks,
         options: Options,
         port: u16,
     ) -> Result<Self, Box<dyn Error>> {
         let places = places?;
         let mut authorities = Authorities::open(&places.data)?;
-        if let Some(pem) = client_ca {
-            match Bundle::parse(pem) {
-                Ok(bundle) => authorities.trust_clients(bundle),
-                // Who has a certificate of the device's own authority can still put it right.
-                Err(error) => tracing::error!(%error, "client-ca is not used"),
-            }
+        if let Some(bundle) = client_ca {
+            authorities.trust_clients(bundle.clone());
         }
         let store: Arc<dyn Store> =
             Arc::new(LocalStore::open(&places.store, Options { indexer: Arc::new(Terms), ..options })?);

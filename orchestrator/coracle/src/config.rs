@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use coracle_auth::pki::Bundle;
+use coracle_configuration::generations::{Condition, Reason};
 use coracle_configuration::{Folders, Loaded, MOST_BYTES, MachineConfiguration, Origin, Problems, load, parse};
 use coracle_contract::paths;
 
@@ -22,6 +24,8 @@ pub(crate) struct Machine {
     pub(crate) arguments: cli::Server,
     /// The configuration: keys without a flag, where it is from, and what is wrong with other ones.
     pub(crate) loaded: Loaded,
+    /// Authorities of the configuration whose client certificates are good.
+    pub(crate) client_ca: Option<Bundle>,
 }
 
 /// A file that somebody named is not right.
@@ -45,7 +49,8 @@ impl fmt::Display for Wrong {
 /// # Errors
 /// The file is not there, cannot be read or is wrong; or a device is told to use one.
 pub(crate) fn of_machine(arguments: &cli::Server) -> Result<Machine, Box<dyn Error>> {
-    let loaded = if Path::new(paths::BOOT_FACTS).exists() {
+    let is_device = Path::new(paths::BOOT_FACTS).exists();
+    let mut loaded = if is_device {
         if arguments.config.is_some() {
             return Err(
                 "--config is not for devices: their configuration comes from the ESP or a NoCloud volume".into()
@@ -55,7 +60,22 @@ pub(crate) fn of_machine(arguments: &cli::Server) -> Result<Machine, Box<dyn Err
     } else {
         of_host(arguments.config.as_deref(), Path::new(HOST_FILE))?
     };
-    Ok(Machine { arguments: configured(arguments, &loaded.configuration), loaded })
+    let client_ca = match client_ca(&loaded.configuration) {
+        Ok(bundle) => bundle,
+        // Who has a certificate of the device's own authority can still put it right.
+        Err(message) if is_device => {
+            loaded.problems.push(Condition { reason: Reason::Invalid, message });
+            None
+        }
+        Err(message) => return Err(format!("{}: {message}", loaded.source.unwrap_or_default()).into()),
+    };
+    Ok(Machine { arguments: configured(arguments, &loaded.configuration), loaded, client_ca })
+}
+
+/// The authorities of `client-ca`, which must be good for TLS and not only be PEM.
+fn client_ca(configuration: &MachineConfiguration) -> Result<Option<Bundle>, String> {
+    let bundle = configuration.client_ca.as_deref().map(Bundle::parse).transpose();
+    bundle.map_err(|error| format!("client-ca {error}"))
 }
 
 /// The configuration in a file: the one that was named, else the usual one if it is there.
@@ -107,7 +127,10 @@ pub(crate) fn check(arguments: &cli::Check) -> Result<(), Box<dyn Error>> {
     let text = read(&arguments.file).map_err(|error| format!("{file}: {error}"))?;
     let mut out = io::stdout().lock();
     let problems = match parse(&text, arguments.source.map_or(usual, Origin::from)) {
-        Ok(_) => return Ok(writeln!(out, "{file}: ok")?),
+        Ok(configuration) => {
+            client_ca(&configuration).map_err(|message| format!("{file}: {message}"))?;
+            return Ok(writeln!(out, "{file}: ok")?);
+        }
         Err(problems) => problems,
     };
     for problem in problems.all() {
@@ -184,6 +207,21 @@ mod tests {
             assert!(given.given.contains(flag), "{flag}");
         }
         assert!(server(&[]).given.is_empty());
+    }
+
+    #[test]
+    fn authorities_must_be_good_for_tls() {
+        let with = |pem: &str| {
+            let configuration =
+                MachineConfiguration { client_ca: Some(pem.to_owned()), ..MachineConfiguration::default() };
+            client_ca(&configuration)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let authorities = coracle_auth::pki::Authorities::open(folder.path()).unwrap();
+        assert!(with(authorities.client.pem()).unwrap().is_some());
+        let text = with("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap_err();
+        assert!(text.starts_with("client-ca certificate 1 "), "{text}");
+        assert!(client_ca(&MachineConfiguration::default()).unwrap().is_none());
     }
 
     #[test]

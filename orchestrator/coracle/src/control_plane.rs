@@ -65,9 +65,9 @@ impl Sign for Signing {
     }
 }
 
-/// Starts what the flags leave on. Others reach the API on `port` of the primary address. Until there is one no
-/// Endpoints point there, and `cluster-info`, which first contact needs in any case, names `own`, where this machine
-/// reaches it.
+/// Starts what the flags leave on. Others reach the API at the primary address and the port of `own`, where this machine
+/// reaches it. Until there is a primary address no Endpoints point there, and `cluster-info`, which first contact needs in
+/// any case, names `own`.
 ///
 /// # Errors
 /// A flag holds what cannot be used.

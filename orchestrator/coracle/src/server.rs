@@ -38,7 +38,7 @@ pub(crate) fn run(machine: &Machine) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(machine: &Machine) -> Result<(), Box<dyn Error>> {
-    let Machine { arguments, loaded } = machine;
+    let Machine { arguments, loaded, client_ca } = machine;
     let configuration = &loaded.configuration;
     let mut shutdown = Shutdown::register()?;
     let heartbeat = Heartbeat::from_environment()?;
@@ -49,8 +49,7 @@ async fn serve(machine: &Machine) -> Result<(), Box<dyn Error>> {
     }
     let networks = Networks::parse(&arguments.service_cidr)?;
     let api_address = networks.api_address();
-    let Cluster { places, authorities, api, tokens } =
-        Cluster::open(arguments, configuration.client_ca.as_deref(), networks).await?;
+    let Cluster { places, authorities, api, tokens } = Cluster::open(arguments, client_ca.as_ref(), networks).await?;
     if places.is_device {
         device::apply(configuration);
     }
@@ -113,7 +112,7 @@ async fn serve(machine: &Machine) -> Result<(), Box<dyn Error>> {
 }
 
 /// The addresses of this machine: of its uplink on a device, elsewhere as they are now.
-fn addresses(tasks: &mut Tasks, Machine { arguments, loaded }: &Machine, places: &Places) -> Changing {
+fn addresses(tasks: &mut Tasks, Machine { arguments, loaded, .. }: &Machine, places: &Places) -> Changing {
     if places.is_device {
         let settings = uplink::settings(&loaded.configuration);
         match uplink::start(tasks, settings, &places.data, arguments.bind_address) {

@@ -59,7 +59,7 @@ pub(crate) fn refused(arguments: &cli::Server) -> Option<&'static str> {
 pub(crate) async fn start(
     tasks: &mut Tasks,
     api: &Api,
-    Machine { arguments, loaded }: &Machine,
+    Machine { arguments, loaded, .. }: &Machine,
     server: &server::Places,
     addresses: Changing,
 ) -> Result<(), Box<dyn Error>> {
